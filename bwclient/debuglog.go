@@ -1,0 +1,192 @@
+package bwclient
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// DebugLog is a file to which each exchange with Bandwidth is appended as text, for developers. Credentials and
+// tokens are replaced by ***. It is safe for concurrent use: exchanges never interleave.
+type DebugLog struct {
+	mu   sync.Mutex
+	file *os.File
+}
+
+// OpenDebugLog opens or makes the file with mode 0600. It refuses a symbolic link and anything that is not a regular
+// file: the usual place is a directory that everybody may write to. The caller must close it.
+func OpenDebugLog(path string) (*DebugLog, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("debug_log %s is not a regular file (%s); remove it or set debug_log to another path", path, info.Mode().Type())
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|openFlags, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open debug_log: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err == nil && !oursAlone(info) {
+		err = errors.New("it belongs to somebody else, or has a second name")
+	}
+	if err == nil {
+		err = f.Chmod(0o600) // it may have been made by somebody less careful
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("debug_log %s: %w; set debug_log to another path", path, err)
+	}
+	return &DebugLog{file: f}, nil
+}
+
+// Close closes the file.
+func (l *DebugLog) Close() error { return l.file.Close() }
+
+func (l *DebugLog) append(text []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = l.file.Write(text) // a full disk must not stop an order
+}
+
+// debugTransport writes each exchange that goes through it to the log.
+type debugTransport struct {
+	next    http.RoundTripper
+	log     *DebugLog
+	secrets func() []string
+}
+
+// RoundTrip sends the request on. The exchange is written when the answer's body is closed, or when there is no
+// answer.
+func (t *debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	began := time.Now()
+	var sent, received copied
+	out := req
+	if req.Body != nil {
+		out = req.Clone(req.Context())
+		out.Body = &teeBody{Reader: io.TeeReader(req.Body, &sent), Closer: req.Body}
+		out.GetBody = nil // P11
+	}
+	resp, err := t.next.RoundTrip(out)
+	if err != nil {
+		t.write(began, req, sent.text(), fmt.Sprintf("no answer after %s: %v\n", time.Since(began).Round(time.Millisecond), err), nil, nil)
+		return nil, err
+	}
+	var once sync.Once
+	body := resp.Body
+	resp.Body = &teeBody{Reader: io.TeeReader(body, &received), Closer: closer(func() error {
+		once.Do(func() {
+			answer := fmt.Sprintf("%s after %s\n", resp.Status, time.Since(began).Round(time.Millisecond))
+			t.write(began, req, sent.text(), answer, resp.Header, received.text())
+		})
+		return body.Close()
+	})}
+	return resp, nil
+}
+
+// write appends an exchange.
+func (t *debugTransport) write(began time.Time, req *http.Request, sent []byte, answer string, header http.Header, received []byte) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "=== %s %s %s\n", began.UTC().Format(time.RFC3339Nano), req.Method, req.URL.Redacted())
+	writeHeader(&b, "> ", req.Header)
+	writeText(&b, "> ", sent)
+	writeText(&b, "< ", []byte(answer))
+	writeHeader(&b, "< ", header)
+	writeText(&b, "< ", received)
+	b.WriteByte('\n')
+	t.log.append([]byte(mask(b.String(), t.secrets())))
+}
+
+// copied is a copy of what was read from a body, up to the body's limit. A transport may still read a request's body
+// after it has returned the answer, so it is guarded.
+type copied struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+// Write never fails: the copy must not disturb what is copied.
+func (c *copied) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.data = append(c.data, p[:min(len(p), maxBody-len(c.data))]...)
+	return len(p), nil
+}
+
+func (c *copied) text() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Clone(c.data)
+}
+
+type teeBody struct {
+	io.Reader
+	io.Closer
+}
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
+func writeHeader(b *strings.Builder, mark string, h http.Header) {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range h[name] {
+			switch strings.ToLower(name) {
+			case "authorization", "proxy-authorization", "cookie", "set-cookie", "www-authenticate":
+				value = "***"
+			}
+			fmt.Fprintf(b, "%s%s: %s\n", mark, name, value)
+		}
+	}
+}
+
+func writeText(b *strings.Builder, mark string, text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		b.WriteString(mark + strings.TrimRight(line, "\r\n") + "\n")
+	}
+}
+
+// secretForms are how credentials look where their text is not known, as a token's on its way here: OAuth's JSON and
+// form fields, the XML elements of passwords, and tokens and passwords as headers carry them.
+var secretForms = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)("(?:access_token|refresh_token|id_token|client_secret|password)"\s*:\s*")(?:[^"\\]|\\.)*`),
+	regexp.MustCompile(`(?i)(\b(?:access_token|refresh_token|id_token|client_secret|password)=)[^&\s]*`),
+	regexp.MustCompile(`(?i)(<(?:[a-z]*password|pinnumber|access_token)>)[^<]*`),
+	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`),
+}
+
+// minSecret is the length below which a secret's own text is not looked for: it would stand in half the words.
+const minSecret = 4
+
+// mask replaces credentials in a text by ***: the given ones wherever they stand, and what has a credential's form.
+func mask(text string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) < minSecret {
+			continue
+		}
+		for _, form := range []string{s, url.QueryEscape(s), html.EscapeString(s)} {
+			text = strings.ReplaceAll(text, form, "***")
+		}
+	}
+	for _, form := range secretForms {
+		text = form.ReplaceAllString(text, "${1}***")
+	}
+	return text
+}

@@ -1,0 +1,145 @@
+package bwclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// OrderSummary is an order in a list.
+type OrderSummary struct {
+	OrderID OrderID
+	// CustomerOrderID may be missing: read the order to learn it.
+	CustomerOrderID string
+	// Status is Bandwidth's word as it stands.
+	Status string
+	// CountOfTNs is how many numbers the order holds; 0 where the list does not say.
+	CountOfTNs int
+}
+
+const (
+	listSize     = 100
+	maxListPages = 10
+)
+
+// OrdersByCustomerOrderID lists the orders that Bandwidth finds by a customer order id. Compare each one's: a filter
+// that is not understood is ignored, and then every order is listed. No order at all is an empty list, whether the
+// answer is 200, 204 or 404 (Bandwidth's own sources give all three). It follows the list's pages; a list that it
+// cannot follow to its end is an error, since the order that is looked for may stand in the rest.
+func (c *Client) OrdersByCustomerOrderID(ctx context.Context, customerOrderID string) ([]OrderSummary, error) {
+	k := call{op: "list the orders with customer order id " + clip(customerOrderID, maxText), path: "orders", customerOrderID: customerOrderID}
+	list := orderList{seen: map[OrderID]bool{}}
+	page := "1"
+	for n := 1; n <= maxListPages; n++ {
+		body, err := c.read(ctx, k, url.Values{
+			"customerOrderId": {customerOrderID}, "page": {page}, "size": {strconv.Itoa(listSize)},
+		})
+		var e *Error
+		nothing := err == nil && body == nil || errors.As(err, &e) && e.StatusCode == http.StatusNotFound
+		if nothing && n == 1 {
+			return nil, nil
+		}
+		if nothing {
+			return nil, k.unreadable(fmt.Errorf("%w: page %d of the list is missing", ErrUnreadable, n))
+		}
+		if err != nil {
+			return nil, err
+		}
+		next, err := list.add(body)
+		if err != nil {
+			return nil, k.unreadable(err)
+		}
+		if next == "" || next == page {
+			return list.whole(k)
+		}
+		page = next
+	}
+	return nil, k.unreadable(fmt.Errorf("the list goes beyond %d pages of %d: its filter was not understood", maxListPages, listSize))
+}
+
+// orderList gathers the pages of a list.
+type orderList struct {
+	orders []OrderSummary
+	seen   map[OrderID]bool
+	total  *int // Bandwidth's count; nil where the list has none
+}
+
+// add takes a page and returns the name of the next one; empty for none.
+func (l *orderList) add(body []byte) (next string, err error) {
+	body, links := cutLinks(body)
+	root, err := parseAs(body, "ResponseSelectWrapper")
+	if err != nil {
+		return "", err
+	}
+	list := root.child("ListOrderIdUserIdDate")
+	if list == nil && len(root.children) > 0 {
+		return "", fmt.Errorf("%w: it holds no list of orders", ErrUnreadable)
+	}
+	if total := quantity(list.value("TotalCount")); total != nil {
+		l.total = total
+	}
+	for _, e := range list.all("OrderIdUserIdDate") {
+		id := OrderID(e.childText("orderId", "id"))
+		if !validID(string(id)) {
+			return "", fmt.Errorf("%w: an entry has no order id", ErrUnreadable)
+		}
+		if l.seen[id] {
+			continue
+		}
+		l.seen[id] = true
+		s := OrderSummary{OrderID: id, CustomerOrderID: e.childText("CustomerOrderId"), Status: e.childText("OrderStatus")}
+		if count := quantity(e.childText("CountOfTNs")); count != nil {
+			s.CountOfTNs = *count
+		}
+		l.orders = append(l.orders, s)
+	}
+	return nextPage(links)
+}
+
+// whole returns the list once there is no further page.
+func (l *orderList) whole(k call) ([]OrderSummary, error) {
+	if l.total != nil && *l.total > len(l.orders) {
+		return nil, k.unreadable(fmt.Errorf("%w: it counts %d orders and lists %d", ErrUnreadable, *l.total, len(l.orders)))
+	}
+	return l.orders, nil
+}
+
+var (
+	linksElement = regexp.MustCompile(`(?is)<Links(?:\s[^>]*)?>(.*?)</Links\s*>`)
+	nextElement  = regexp.MustCompile(`(?is)<next(?:\s[^>]*)?>(.*?)</next\s*>`)
+	pageInLink   = regexp.MustCompile(`(?i)[?&;]page=([^&;>\s"'<]+)`)
+)
+
+// cutLinks takes the element Links out of a list: what stands in it is not always XML, be it text, escaped or not, or
+// a comment.
+func cutLinks(body []byte) (rest, links []byte) {
+	at := linksElement.FindSubmatchIndex(body)
+	if at == nil {
+		return body, nil
+	}
+	rest = append(append([]byte(nil), body[:at[0]]...), body[at[1]:]...)
+	return rest, body[at[2]:at[3]]
+}
+
+// nextPage returns the page that a list's next link names; empty for none. Only its page is taken: the links' hosts
+// are often malformed.
+func nextPage(links []byte) (string, error) {
+	next := nextElement.FindSubmatch(links)
+	if next == nil || strings.TrimSpace(string(next[1])) == "" {
+		return "", nil
+	}
+	m := pageInLink.FindSubmatch(next[1])
+	if m == nil {
+		return "", fmt.Errorf("%w: its link to the next page names none", ErrUnreadable)
+	}
+	page, err := url.QueryUnescape(string(m[1]))
+	if err != nil {
+		return "", fmt.Errorf("%w: its link to the next page cannot be read", ErrUnreadable)
+	}
+	return page, nil
+}

@@ -1,0 +1,249 @@
+package orders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// Driver carries out what [Next] decides. All its fields but Random are required. It is safe for concurrent use, also
+// for the same order: whoever loses a compare-and-set reads again.
+type Driver struct {
+	Store    Store
+	Index    Index
+	Carrier  Carrier
+	Bus      Bus
+	Clock    *ServerClock
+	Settings Settings
+	Names    Namer
+	// Conditions returns what holds right now.
+	Conditions func() Conditions
+	// Token returns a claim's token, different at every call.
+	Token func() string
+	Log   *logrus.Entry
+}
+
+// Tick is a hint to look at an order now.
+type Tick struct {
+	Key ID
+	// At is the tick's own time in its stream.
+	At time.Time
+	// Revision is the record's revision when the timer was set (P5).
+	Revision uint64
+}
+
+// maxSteps bounds the steps of one drive; the rest is left to the next tick.
+const maxSteps = 50
+
+// factTimeout bounds how long a worker tries to record what the vendor answered, even while it is stopping.
+const factTimeout = 30 * time.Second
+
+// Drive looks at an order and takes it as far as it goes without waiting. When it returns nil, the order's next timer
+// is set, or nothing is left to do: the tick may be acked (P3, P4). When it returns an error the tick must not be
+// acked. A cancelled ctx stops it between steps; a POST in hand is finished and recorded first.
+func (d *Driver) Drive(ctx context.Context, t Tick) error {
+	r, err := d.Store.Get(ctx, t.Key)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && r.Revision < t.Revision:
+		// P5: the read may be stale. Look again soon.
+		return d.rearm(ctx, t.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), t.Revision)
+	case err != nil:
+		return fmt.Errorf("read the record of order %s: %w", t.Key, err)
+	}
+	return d.DriveRecord(ctx, r, t)
+}
+
+// DriveRecord is [Driver.Drive] for a record that has just been read or written.
+func (d *Driver) DriveRecord(ctx context.Context, r *Record, t Tick) error {
+	for range maxSteps {
+		a := Next(r, d.Conditions(), d.Settings, d.Clock.Now())
+		if a.Kind == ActDone {
+			return d.close(ctx, r)
+		}
+		if a.Kind == ActWait {
+			return d.rearm(ctx, r.Key, t, a.Until, r.Revision)
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		next, err := d.step(ctx, r, a)
+		var hold *HoldError
+		switch {
+		case errors.As(err, &hold):
+			return d.rearm(ctx, r.Key, t, hold.Until, r.Revision)
+		case errors.Is(err, errStale):
+			return d.rearm(ctx, r.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), r.Revision)
+		case err != nil:
+			return fmt.Errorf("order %s: %w", r.Key, err)
+		}
+		r = next
+	}
+	return d.rearm(ctx, r.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), r.Revision)
+}
+
+// rearm sets the order's next timer (P3), never closer than PollMinInterval to the tick (P38).
+func (d *Driver) rearm(ctx context.Context, key ID, t Tick, at time.Time, revision uint64) error {
+	if earliest := t.At.Add(d.Settings.PollMinInterval); at.Before(earliest) {
+		at = earliest
+	}
+	if err := d.Bus.SetTimer(ctx, key, at, revision); err != nil {
+		return fmt.Errorf("set the timer of order %s: %w", key, err)
+	}
+	return nil
+}
+
+// errStale says that only a read older than what we know could be had (P5).
+var errStale = errors.New("the ledger shows an older record than the one we know")
+
+// step carries out one action and returns the record as it is afterwards.
+func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error) {
+	switch a.Kind {
+	case ActReload:
+		return d.reload(ctx, r)
+	case ActDropLetters:
+		return d.dropLetters(ctx, r)
+	case ActExpire:
+		next, err := d.change(ctx, r, func(r *Record) bool { return r.expire(a.N, a.Token, d.Clock.Now()) })
+		return next, err
+	case ActPoll:
+		fact := d.Carrier.Poll(ctx, a.OrderID)
+		fact.ID, fact.OrderID = d.Token(), a.OrderID
+		d.logPoll(r, fact)
+		return d.change(ctx, r, func(r *Record) bool { return r.polled(fact, d.Settings, d.Clock.Now()) })
+	case ActLook:
+		fact := d.Carrier.Look(ctx, *r.purchase(a.N), true)
+		fact.ID, fact.N = d.Token(), a.N
+		d.logLook(r, fact)
+		return d.change(ctx, r, func(r *Record) bool { return r.looked(fact, d.Settings, d.Clock.Now()) })
+	case ActPreLook:
+		return d.preLook(ctx, r, a)
+	case ActPlace:
+		return d.place(ctx, r, a)
+	case ActFinish:
+		return d.change(ctx, r, func(r *Record) bool { return r.finish(a.Outcome) })
+	case ActPublish:
+		return d.publish(ctx, r)
+	default:
+		return nil, fmt.Errorf("unknown action %d", a.Kind)
+	}
+}
+
+// reload reads the record again. It never goes back behind a revision that is known (P5).
+func (d *Driver) reload(ctx context.Context, r *Record) (*Record, error) {
+	got, err := d.Store.Get(ctx, r.Key)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && got.Revision < r.Revision:
+		return nil, errStale
+	case err != nil:
+		return nil, fmt.Errorf("read the record: %w", err)
+	}
+	return got, nil
+}
+
+// change writes a fact into the record, whoever else writes meanwhile: it is applied to a copy and stored by
+// compare-and-set, and after a lost race or a lost answer applied again to what is there now. fact reports whether it
+// changed the record, and must be harmless to repeat.
+func (d *Driver) change(ctx context.Context, r *Record, fact func(*Record) bool) (*Record, error) {
+	pause := d.Settings.PollMinInterval / 100
+	for {
+		next := r.Clone()
+		if next.Outcome != nil && next.Outcome.Sequence == 0 {
+			next.Outcome.Sequence = r.Revision // P29: the revision of the write that made the outcome stays with it
+		}
+		if !fact(next) {
+			return r, nil
+		}
+		revision, err := d.Store.Update(ctx, next)
+		if err == nil {
+			next.Revision, next.WrittenAt = revision, time.Time{}
+			d.announce(ctx, r, next)
+			return next, nil
+		}
+		// P10: whether the write was applied or not, what is stored now decides.
+		for {
+			if sleep(ctx, pause) != nil {
+				return nil, fmt.Errorf("record what happened: %w", err)
+			}
+			pause = min(2*pause, d.Settings.PollMinInterval)
+			got, rerr := d.reload(ctx, r)
+			if rerr == nil {
+				r = got
+				break
+			}
+		}
+	}
+}
+
+// announce publishes the intermediate events that a write has made due, under the revision of that write (P29).
+func (d *Driver) announce(ctx context.Context, before, after *Record) {
+	if after.Submitted > before.Submitted && after.Generation == before.Generation {
+		d.Bus.Announce(ctx, after, Submitted, after.Submitted)
+	}
+	if after.Backordered > before.Backordered && after.Generation == before.Generation {
+		d.Bus.Announce(ctx, after, Backordered, after.Backordered)
+	}
+}
+
+// publish puts the outcome on the bus and then marks it so (P23): event, dead letter, mark.
+func (d *Driver) publish(ctx context.Context, r *Record) (*Record, error) {
+	letter, err := d.Bus.PublishOutcome(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("publish the outcome: %w", err)
+	}
+	return d.change(ctx, r, func(r *Record) bool { return r.published(letter) })
+}
+
+// close takes a finished order out of the index (P6).
+func (d *Driver) close(ctx context.Context, r *Record) error {
+	if err := d.Index.Close(ctx, r.Key, r.Generation); err != nil {
+		return fmt.Errorf("take order %s out of the open ones: %w", r.Key, err)
+	}
+	return nil
+}
+
+// dropLetters removes the dead letters of earlier generations, by their own sequences (P26).
+func (d *Driver) dropLetters(ctx context.Context, r *Record) (*Record, error) {
+	for _, sequence := range r.StaleLetters {
+		if err := d.Bus.DropLetter(ctx, sequence); err != nil {
+			return nil, fmt.Errorf("remove the replayed dead letter: %w", err)
+		}
+	}
+	return d.change(ctx, r, func(r *Record) bool {
+		changed := len(r.StaleLetters) > 0
+		r.StaleLetters = nil
+		return changed
+	})
+}
+
+// preLook plans the purchase and looks for it before its first POST (P33).
+func (d *Driver) preLook(ctx context.Context, r *Record, a Action) (*Record, error) {
+	planned := r.Clone()
+	p := planned.purchase(a.N)
+	if p == nil {
+		p = planned.plan(d.Names, a.Numbers)
+	}
+	fact := d.Carrier.Look(ctx, *p, false)
+	fact.ID, fact.N = d.Token(), p.N
+	d.logLook(r, fact)
+	return d.change(ctx, r, func(r *Record) bool {
+		if r.purchase(fact.N) == nil {
+			r.plan(d.Names, a.Numbers)
+		}
+		return r.preLooked(fact, d.Settings, d.Clock.Now())
+	})
+}
+
+// sleep blocks for a duration or until ctx is done, and then returns its error.
+func sleep(ctx context.Context, t time.Duration) error {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

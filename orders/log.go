@@ -1,0 +1,45 @@
+package orders
+
+import "github.com/sirupsen/logrus"
+
+// entry returns the log entry of an order: order and request stand on every line.
+func (d *Driver) entry(r *Record) *logrus.Entry {
+	return d.Log.WithFields(logrus.Fields{"order": r.Key, "request": r.RequestID, "generation": r.Generation})
+}
+
+func (d *Driver) logPoll(r *Record, f PollFact) {
+	log := d.entry(r).WithFields(logrus.Fields{"bandwidth_order": f.OrderID, "status": f.Status})
+	_, known := PhaseOf(f.Status, f.Errors)
+	switch {
+	case f.Failed:
+		log.WithField("detail", f.Detail).Warn("could not read the order at Bandwidth; nothing changes, it is read again")
+	case !known:
+		log.Warn("Bandwidth gives a status that is not documented for number orders, or calls a final order pending; it counts as pending")
+	default:
+		log.Debug("read the order at Bandwidth")
+	}
+}
+
+func (d *Driver) logLook(r *Record, f LookFact) {
+	log := d.entry(r).WithFields(logrus.Fields{"n": f.N, "found": len(f.Found), "detail": f.Detail})
+	if f.Counted {
+		log.Info("looked for the order at Bandwidth")
+	} else {
+		log.Warn("could not look for the order at Bandwidth; it is looked for again")
+	}
+}
+
+func (d *Driver) logPost(r *Record, n int, f PostFact) {
+	p := r.purchase(n)
+	log := d.entry(r).WithFields(logrus.Fields{"customer_order_id": p.CustomerOrderID, "bandwidth_order": f.OrderID, "detail": f.Detail})
+	switch f.State {
+	case PostCreated:
+		log.Info("placed the order at Bandwidth")
+	case PostRefused:
+		log.Warn("Bandwidth refused the order; nothing was bought")
+	case PostUnknown:
+		log.Error("it is not known whether Bandwidth took the order; it is looked for and not repeated")
+	default:
+		log.Warn("the order was not placed, surely; it is tried again")
+	}
+}

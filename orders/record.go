@@ -1,0 +1,455 @@
+package orders
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ID is an order's key: 20 characters of lower-case base32, derived from the subject prefix, tenant and request id.
+type ID string
+
+// OrderID is the id that Bandwidth gave to one of its orders.
+type OrderID string
+
+// Kind is what a request asks for, by its name on the bus.
+type Kind string
+
+// The kinds that have a record. Searches have none.
+const (
+	Provision Kind = "provision"
+)
+
+// Record is everything we know about one request, over all its generations: facts, from which [StateOf] computes
+// the state and [Next] the next step. It is stored as JSON and changed only by compare-and-set. The zero value is
+// not a usable record; [NewRecord] makes one.
+type Record struct {
+	Version   int    `json:"v"`
+	Key       ID     `json:"key"`
+	RequestID string `json:"request_id"`
+	Tenant    string `json:"tenant,omitempty"`
+	Kind      Kind   `json:"kind"`
+	// Subject is the subject the request came in on; replays go there.
+	Subject string `json:"subject"`
+	// Sandbox is stamped at intake and never changes: a sandbox record pretends for ever (P31).
+	Sandbox    bool      `json:"sandbox,omitempty"`
+	AcceptedAt time.Time `json:"accepted_at"`
+	// Metadata comes back in every event.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Headers of the request that travel on, such as traceparent.
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// Generation is 1, then one more for each replay.
+	Generation int `json:"generation"`
+	// Hashes holds the content hash of each generation's request, the first generation's first (P25).
+	Hashes    []string  `json:"hashes"`
+	StartedAt time.Time `json:"started_at"`
+	// Ask is what this generation asks for.
+	Ask Ask `json:"ask"`
+	// Body is this generation's request as it was published. It is dropped once the outcome is published.
+	Body json.RawMessage `json:"body,omitempty"`
+
+	// Purchases are the Bandwidth orders of this request over all generations, by their n (P14, P21a).
+	Purchases []Purchase `json:"purchases,omitempty"`
+	// Late holds facts that came in after the outcome was written; the next generation takes them up (P15).
+	Late []LateFact `json:"late,omitempty"`
+
+	// Retries counts transport failures that surely bought nothing; RetryFor is how long they have lasted (P22).
+	Retries   int           `json:"retries,omitempty"`
+	RetryFor  time.Duration `json:"retry_for,omitempty"`
+	RetriedAt time.Time     `json:"retried_at,omitzero"`
+	// NotBefore holds back the next POST.
+	NotBefore time.Time `json:"not_before,omitzero"`
+
+	// Submitted and Backordered count the intermediate events of this generation (P23).
+	Submitted   int `json:"submitted,omitempty"`
+	Backordered int `json:"backordered,omitempty"`
+
+	// Outcome is nil until this generation has ended.
+	Outcome *Outcome `json:"outcome,omitempty"`
+	// StaleLetters are stream sequences of dead letters that a replay has made obsolete (P26).
+	StaleLetters []uint64 `json:"stale_letters,omitempty"`
+	History      []Entry  `json:"history,omitempty"`
+
+	// Revision is the store's revision that this record was read at or written as.
+	Revision uint64 `json:"-"`
+	// WrittenAt is the server's time of that write; zero when it was not read back since.
+	WrittenAt time.Time `json:"-"`
+}
+
+// Ask is what one generation asks for.
+type Ask struct {
+	Numbers        []string `json:"numbers,omitempty"`
+	SiteID         string   `json:"site_id,omitempty"`
+	PeerID         string   `json:"peer_id,omitempty"`
+	PartialAllowed bool     `json:"partial_allowed"`
+}
+
+// Purchase is one intent: a Bandwidth order that we mean to place, with its own customer order id (P14).
+type Purchase struct {
+	// N counts the Bandwidth orders of this request from 1, over all generations.
+	N               int      `json:"n"`
+	Generation      int      `json:"generation"`
+	CustomerOrderID string   `json:"customer_order_id"`
+	Name            string   `json:"name"`
+	Numbers         []string `json:"numbers,omitempty"`
+	SiteID          string   `json:"site_id,omitempty"`
+	PeerID          string   `json:"peer_id,omitempty"`
+	PartialAllowed  bool     `json:"partial_allowed"`
+	// AllNumbers stands in a stored record in place of Numbers that are just what the generation asks for (P40).
+	AllNumbers bool `json:"all_numbers,omitempty"`
+
+	// Posts are the POSTs of this intent: at most two (P18). One that was surely not sent is taken out again (P13).
+	Posts []Post `json:"posts,omitempty"`
+	// Orders are the Bandwidth orders known to carry this intent's customer order id.
+	Orders []VendorOrder `json:"orders,omitempty"`
+
+	// PreLooked says that Bandwidth was asked for this customer order id before the first POST (P33).
+	PreLooked bool `json:"pre_looked,omitempty"`
+	// UnknownSince is the server's time of the last claim whose outcome is unknown, or a later time.
+	UnknownSince time.Time `json:"unknown_since,omitzero"`
+	// Looks counts the looks since then that truly looked (P16); LateLooks those after the settle window.
+	Looks     int `json:"looks,omitempty"`
+	LateLooks int `json:"late_looks,omitempty"`
+	// LookTries counts all looks, also those that could not look; it spaces them.
+	LookTries  int       `json:"look_tries,omitempty"`
+	NextLookAt time.Time `json:"next_look_at,omitzero"`
+	// LastLook names the last look, so that one look is never counted twice.
+	LastLook string `json:"last_look,omitempty"`
+	// NumbersForbidden says that Bandwidth does not let us ask who holds a number: no second POST then (P16).
+	NumbersForbidden bool `json:"numbers_forbidden,omitempty"`
+}
+
+// PostState says what became of one POST.
+type PostState string
+
+// The states of a POST.
+const (
+	// PostOpen: the claim was written; nothing else is known. The POST may be on its way.
+	PostOpen PostState = ""
+	// PostUnknown: the POST may or may not have created an order.
+	PostUnknown PostState = "unknown"
+	// PostCreated: Bandwidth answered with an order id.
+	PostCreated PostState = "created"
+	// PostRefused: Bandwidth refused it and created nothing.
+	PostRefused PostState = "refused"
+)
+
+// Post is one claim and what became of its POST.
+type Post struct {
+	// Token tells this claim from every other one (P9, P10).
+	Token string `json:"token"`
+	// At is the claimer's clock at the claim, taken before the claim was written.
+	At      time.Time     `json:"at"`
+	State   PostState     `json:"state,omitempty"`
+	OrderID OrderID       `json:"order_id,omitempty"`
+	Errors  []VendorError `json:"errors,omitempty"`
+}
+
+// VendorOrder is an order at Bandwidth and what was last read of it.
+type VendorOrder struct {
+	OrderID OrderID `json:"order_id"`
+	// Status is Bandwidth's own word, as last read.
+	Status string `json:"status,omitempty"`
+	// Final says that Status is terminal and its numbers are settled.
+	Final bool `json:"final,omitempty"`
+	// Unclear says that the order is final, but which numbers it bought could not be read (P24).
+	Unclear   bool     `json:"unclear,omitempty"`
+	Completed []string `json:"completed,omitempty"`
+	// Failed holds the numbers that this order did not get, by Bandwidth's code (P40: a code stands once).
+	Failed map[string][]string `json:"failed,omitempty"`
+	Errors []VendorError       `json:"errors,omitempty"`
+	// Polls counts answered polls, PollErrors those that failed, Rereads final answers without their numbers.
+	Polls      int       `json:"polls,omitempty"`
+	PollErrors int       `json:"poll_errors,omitempty"`
+	Rereads    int       `json:"rereads,omitempty"`
+	NextPollAt time.Time `json:"next_poll_at,omitzero"`
+	LastPoll   string    `json:"last_poll,omitempty"`
+}
+
+// FailedNumber is a number that an order did not get, with Bandwidth's code. The code's description stands once,
+// among the order's errors (P40).
+type FailedNumber struct {
+	Number string `json:"number"`
+	Code   string `json:"code,omitempty"`
+}
+
+// VendorError is an error of Bandwidth's with its own code and description.
+type VendorError struct {
+	Code        string `json:"code"`
+	Description string `json:"description,omitempty"`
+}
+
+// LateFact is a Bandwidth order that became known after the generation's outcome was written.
+type LateFact struct {
+	N       int     `json:"n"`
+	Token   string  `json:"token"`
+	OrderID OrderID `json:"order_id"`
+}
+
+// Outcome is how a generation ended.
+type Outcome struct {
+	// Outcome is completed, partial or failed.
+	Outcome string    `json:"outcome"`
+	Reason  string    `json:"reason,omitempty"`
+	At      time.Time `json:"at"`
+	// Detail is a sentence for the person who reads it.
+	Detail string `json:"detail,omitempty"`
+	// Sequence is the revision of the write that made this outcome; 0 until the next write, when it is the
+	// record's revision (P29).
+	Sequence uint64 `json:"sequence,omitempty"`
+	// Published says that the event and the dead letter, if any, are on the bus (P23).
+	Published bool `json:"published,omitempty"`
+	// LetterSequence is the dead letter's own stream sequence; 0 where there is none (P26).
+	LetterSequence uint64 `json:"letter_sequence,omitempty"`
+}
+
+// Entry is a line of an order's history.
+type Entry struct {
+	At     time.Time `json:"at"`
+	What   string    `json:"what"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+// maxHistory bounds the history; the oldest entries but the first are dropped.
+const maxHistory = 60
+
+func (r *Record) note(at time.Time, what, detail string) {
+	r.History = append(r.History, Entry{At: at.UTC(), What: what, Detail: detail})
+	if len(r.History) > maxHistory {
+		r.History = slices.Delete(r.History, 1, 1+len(r.History)-maxHistory)
+	}
+}
+
+// purchase returns the purchase n, or nil.
+func (r *Record) purchase(n int) *Purchase {
+	for i := range r.Purchases {
+		if r.Purchases[i].N == n {
+			return &r.Purchases[i]
+		}
+	}
+	return nil
+}
+
+// order returns the Bandwidth order with this id and its purchase, or nil.
+func (r *Record) order(id OrderID) (*Purchase, *VendorOrder) {
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		for j := range p.Orders {
+			if p.Orders[j].OrderID == id {
+				return p, &p.Orders[j]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// openPost returns the POST that was claimed and not settled, with its purchase, or nil.
+func (r *Record) openPost() (*Purchase, *Post) {
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		for j := range p.Posts {
+			if p.Posts[j].State == PostOpen {
+				return p, &p.Posts[j]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// post returns the POST with this token, or nil.
+func (p *Purchase) post(token string) *Post {
+	for i := range p.Posts {
+		if p.Posts[i].Token == token {
+			return &p.Posts[i]
+		}
+	}
+	return nil
+}
+
+// unresolved counts the POSTs of which it is not known whether they created an order: those without an answer,
+// less the orders found that no answer named.
+func (p *Purchase) unresolved() int {
+	unknown, named := 0, 0
+	for _, post := range p.Posts {
+		switch post.State {
+		case PostOpen, PostUnknown:
+			unknown++
+		case PostCreated:
+			named++
+		}
+	}
+	return max(0, unknown-(len(p.Orders)-named))
+}
+
+// Unresolved reports whether some POST of this order may have bought numbers without our knowing (P20).
+func (r *Record) Unresolved() bool {
+	for i := range r.Purchases {
+		if r.Purchases[i].unresolved() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Held returns the numbers that this order's Bandwidth orders brought, over all generations, in the order in which
+// they became known (P21a).
+func (r *Record) Held() []string {
+	if r.Sandbox {
+		if r.Outcome != nil && r.Outcome.Outcome == Completed {
+			return slices.Clone(r.Ask.Numbers)
+		}
+		return nil
+	}
+	var held []string
+	seen := map[string]bool{}
+	for i := range r.Purchases {
+		for _, o := range r.Purchases[i].Orders {
+			for _, n := range o.Completed {
+				if !seen[n] {
+					seen[n] = true
+					held = append(held, n)
+				}
+			}
+		}
+	}
+	return held
+}
+
+// Missing returns the numbers this generation asks for that are not held.
+func (r *Record) Missing() []string {
+	held := map[string]bool{}
+	for _, n := range r.Held() {
+		held[n] = true
+	}
+	var missing []string
+	for _, n := range r.Ask.Numbers {
+		if !held[n] {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}
+
+// Unplaced returns the missing numbers with the code that Bandwidth gave for each, if any.
+func (r *Record) Unplaced() []FailedNumber {
+	codes := map[string]string{}
+	fallback := ""
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		if p.Generation != r.Generation {
+			continue
+		}
+		for _, o := range p.Orders {
+			for code, numbers := range o.Failed {
+				for _, n := range numbers {
+					codes[n] = code
+				}
+			}
+		}
+	}
+	if errs := r.Errors(); len(errs) == 1 {
+		fallback = errs[0].Code
+	}
+	var out []FailedNumber
+	for _, n := range r.Missing() {
+		code, ok := codes[n]
+		if !ok || code == "" {
+			code = fallback
+		}
+		out = append(out, FailedNumber{Number: n, Code: code})
+	}
+	return out
+}
+
+// Errors returns what Bandwidth said about this generation's orders, each code and description once.
+func (r *Record) Errors() []VendorError {
+	var out []VendorError
+	add := func(list []VendorError) {
+		for _, e := range list {
+			if !slices.Contains(out, e) {
+				out = append(out, e)
+			}
+		}
+	}
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		if p.Generation != r.Generation {
+			continue
+		}
+		for _, post := range p.Posts {
+			add(post.Errors)
+		}
+		for _, o := range p.Orders {
+			add(o.Errors)
+		}
+	}
+	return out
+}
+
+// OutcomeSequence returns the revision of the write that made the outcome (P29), 0 while there is none.
+func (r *Record) OutcomeSequence() uint64 {
+	switch {
+	case r.Outcome == nil:
+		return 0
+	case r.Outcome.Sequence != 0:
+		return r.Outcome.Sequence
+	default:
+		return r.Revision
+	}
+}
+
+// Clone returns a deep copy.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Hashes = slices.Clone(r.Hashes)
+	c.Purchases = slices.Clone(r.Purchases)
+	for i := range c.Purchases {
+		p := &c.Purchases[i]
+		p.Posts = slices.Clone(p.Posts)
+		p.Orders = slices.Clone(p.Orders)
+	}
+	c.Late = slices.Clone(r.Late)
+	c.StaleLetters = slices.Clone(r.StaleLetters)
+	c.History = slices.Clone(r.History)
+	if r.Outcome != nil {
+		o := *r.Outcome
+		c.Outcome = &o
+	}
+	return &c
+}
+
+// Marshal encodes the record for the store.
+func (r *Record) Marshal() ([]byte, error) {
+	c := *r
+	c.Version = recordVersion
+	c.Purchases = slices.Clone(r.Purchases)
+	for i := range c.Purchases {
+		p := &c.Purchases[i]
+		if p.Generation == c.Generation && slices.Equal(p.Numbers, c.Ask.Numbers) {
+			p.Numbers, p.AllNumbers = nil, true
+		}
+	}
+	return json.Marshal(&c)
+}
+
+// recordVersion is the version of the record's stored form.
+const recordVersion = 1
+
+// Unmarshal decodes a stored record. Unknown fields are ignored: a later version may have written them.
+func Unmarshal(data []byte) (*Record, error) {
+	r := new(Record)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("decode order record: %w", err)
+	}
+	if r.Version != recordVersion {
+		return nil, fmt.Errorf("order record %s has version %d; this program reads version %d", r.Key, r.Version, recordVersion)
+	}
+	for i := range r.Purchases {
+		if p := &r.Purchases[i]; p.AllNumbers {
+			p.Numbers, p.AllNumbers = slices.Clone(r.Ask.Numbers), false
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,588 @@
+package orders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// The world of these tests: drivers over a memory store, a model of the vendor, and a bus with timers, in the fake
+// time of a synctest bubble. Every call that can be seen from outside is a numbered step at which a worker can die.
+
+// crashed is what a dying worker panics with.
+type crashed struct{}
+
+// reply is what becomes of one POST.
+type reply int
+
+const (
+	answered       reply = iota
+	lostAfter            // created, no answer
+	lostBefore           // not created, no answer
+	refusedPost          // 400: nothing created
+	unsent               // no byte left
+	limited              // 429
+	createdLate          // created a minute after the client gave up
+	secondRejected       // answered 400 with 5005 where the number is taken
+)
+
+// bandwidth models the vendor.
+type bandwidth struct {
+	w         *world
+	script    []reply // one for each POST; answered beyond
+	posts     []post
+	orders    []*vorder
+	foreign   map[string]bool
+	listDelay time.Duration
+	runFor    time.Duration // how long an order stays RECEIVED
+	forbidden bool          // nobody may ask who holds a number
+	blind     func() bool   // whether lookups work at all; nil: they do
+	unclear   bool          // final orders leave out their numbers
+	prepare   func() error
+	looks     []bool // for each look, whether it asked for numbers too
+}
+
+type post struct {
+	coid string
+	at   time.Time
+	sure bool // surely created nothing
+}
+
+type vorder struct {
+	id      OrderID
+	coid    string
+	asked   []string
+	got     []string
+	created time.Time
+}
+
+func (b *bandwidth) holder(n string) string {
+	if b.foreign[n] {
+		return "foreign"
+	}
+	for _, o := range b.orders {
+		if slices.Contains(o.got, n) && !time.Now().Before(o.created) {
+			return o.coid
+		}
+	}
+	return ""
+}
+
+func (b *bandwidth) create(p Purchase, at time.Time) *vorder {
+	o := &vorder{id: OrderID(fmt.Sprintf("o%d", len(b.orders)+1)), coid: p.CustomerOrderID, asked: p.Numbers, created: at}
+	for _, n := range p.Numbers {
+		if b.holder(n) == "" {
+			o.got = append(o.got, n)
+		}
+	}
+	if len(o.got) < len(p.Numbers) && !p.PartialAllowed {
+		o.got = nil
+	}
+	b.orders = append(b.orders, o)
+	return o
+}
+
+func (b *bandwidth) Prepare(context.Context) error {
+	if b.prepare != nil {
+		return b.prepare()
+	}
+	return nil
+}
+
+func (b *bandwidth) Place(_ context.Context, p Purchase, sendBy time.Time) PostFact {
+	w := b.w
+	if w.dies() {
+		panic(crashed{})
+	}
+	if w.onPost != nil {
+		w.onPost()
+	}
+	if !time.Now().Before(sendBy) {
+		w.violation("a POST after its time (P11)")
+	}
+	kind := answered
+	if len(b.posts) < len(b.script) {
+		kind = b.script[len(b.posts)]
+	}
+	if w.reply != nil {
+		kind = w.reply()
+	}
+	for _, earlier := range b.posts {
+		if !earlier.sure && earlier.coid == p.CustomerOrderID && time.Since(earlier.at) < w.settings.SettleWindow {
+			w.violation("POST of %s repeated within the settle window (P18)", p.CustomerOrderID)
+		}
+	}
+	b.posts = append(b.posts, post{coid: p.CustomerOrderID, at: time.Now(), sure: kind == refusedPost || kind == unsent || kind == limited})
+	var f PostFact
+	switch kind {
+	case answered:
+		f = PostFact{State: PostCreated, OrderID: b.create(p, time.Now()).id, Status: "RECEIVED"}
+	case lostAfter:
+		b.create(p, time.Now())
+		time.Sleep(time.Until(sendBy))
+		f = PostFact{State: PostUnknown, Detail: "no answer"}
+	case createdLate:
+		b.create(p, time.Now().Add(w.settings.PostTimeout+time.Minute))
+		time.Sleep(time.Until(sendBy))
+		f = PostFact{State: PostUnknown, Detail: "no answer"}
+	case lostBefore:
+		f = PostFact{State: PostUnknown, Detail: "no answer"}
+	case refusedPost:
+		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5016", Description: "bad site"}}, Detail: "400"}
+	case secondRejected:
+		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5005", Description: "taken"}}, Detail: "400"}
+	case unsent:
+		f = PostFact{Detail: "dial: refused"}
+	case limited:
+		f = PostFact{Detail: "429", Paused: true, RetryAt: w.clock.Now().Add(time.Minute)}
+	}
+	if w.dies() {
+		panic(crashed{})
+	}
+	return f
+}
+
+func (b *bandwidth) Poll(_ context.Context, id OrderID) PollFact {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	if b.w.onPoll != nil {
+		b.w.onPoll()
+	}
+	if b.w.pollFails > 0 {
+		b.w.pollFails--
+		return PollFact{Failed: true, Detail: "500"}
+	}
+	i := slices.IndexFunc(b.orders, func(o *vorder) bool { return o.id == id })
+	if i < 0 {
+		return PollFact{Failed: true, Detail: "404"}
+	}
+	o := b.orders[i]
+	f := PollFact{CustomerOrderID: o.coid, Status: "RECEIVED"}
+	if time.Since(o.created) < b.runFor {
+		return f
+	}
+	n := len(o.got)
+	f.CompletedQuantity, f.Completed = &n, slices.Clone(o.got)
+	switch {
+	case n == len(o.asked):
+		f.Status = "COMPLETE"
+	case n > 0:
+		f.Status = "PARTIAL"
+	default:
+		f.Status = "FAILED"
+	}
+	if b.unclear && n > 0 {
+		f.Completed = nil
+	}
+	for _, number := range o.asked {
+		if !slices.Contains(o.got, number) {
+			f.FailedNumbers = append(f.FailedNumbers, FailedNumber{Number: number, Code: "5005"})
+			f.Errors = []VendorError{{Code: "5005", Description: "taken"}}
+		}
+	}
+	return f
+}
+
+func (b *bandwidth) Look(_ context.Context, p Purchase, probe bool) LookFact {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	b.looks = append(b.looks, probe)
+	if b.blind != nil && b.blind() {
+		return LookFact{Detail: "404 and no positive control"}
+	}
+	f := LookFact{Counted: true}
+	for _, o := range b.orders {
+		if o.coid == p.CustomerOrderID && time.Since(o.created) >= b.listDelay {
+			f.Found = append(f.Found, FoundOrder{OrderID: o.id, CustomerOrderID: o.coid, Status: "RECEIVED"})
+		}
+	}
+	if !probe || len(f.Found) > 0 {
+		return f
+	}
+	if b.forbidden {
+		f.NumbersForbidden = true
+		return f
+	}
+	for _, n := range p.Numbers {
+		for _, o := range b.orders {
+			if slices.Contains(o.got, n) && !time.Now().Before(o.created) {
+				f.Found = append(f.Found, FoundOrder{OrderID: o.id, CustomerOrderID: o.coid})
+			}
+		}
+		if b.foreign[n] {
+			f.Found = append(f.Found, FoundOrder{OrderID: "foreign-" + OrderID(n), CustomerOrderID: "somebody else's"})
+		}
+	}
+	return f
+}
+
+// timer is an order's timer or tick, or a request on its way.
+type delivery struct {
+	at      time.Time
+	tick    bool
+	tickRev uint64
+	arrival Arrival
+}
+
+// world is everything around the drivers.
+type world struct {
+	t        *testing.T
+	settings Settings
+	clock    ServerClock
+	store    Memory
+	vendor   *bandwidth
+	timers   map[ID]delivery
+	inbox    []delivery
+	loseAt   int  // the timer with this number is lost; 0 for none
+	rescue   bool // orders without a timer are found by the index
+	timerNo  int
+
+	published []published
+	events    map[string]string // the body of each event by its id
+	letters   map[string]uint64
+	letterSeq uint64
+	replays   int // how many replays an operator makes
+	grown     func(r *Record) []string
+
+	steps      int
+	crashes    []int
+	flaky      func(step int) error
+	violations []string
+	conditions func() Conditions
+
+	onPoll, onPost func()
+	pollFails      int          // so many polls fail
+	reply          func() reply // in place of the vendor's script
+}
+
+type published struct {
+	id, reason string
+	generation int
+	numbers    []string
+	sequence   uint64
+}
+
+func newWorld(t *testing.T) *world {
+	s := DefaultSettings()
+	s.Random = func() float64 { return 0.5 } // no jitter
+	w := &world{t: t, settings: s, timers: map[ID]delivery{}, events: map[string]string{}, letters: map[string]uint64{}}
+	w.vendor = &bandwidth{w: w, foreign: map[string]bool{}}
+	w.clock.Observe(time.Now())
+	w.conditions = func() Conditions { return Conditions{Provisioning: true} }
+	return w
+}
+
+func (w *world) violation(format string, args ...any) {
+	w.violations = append(w.violations, fmt.Sprintf(format, args...))
+}
+
+// dies counts a step and reports whether the worker dies at it. Each action is two steps: before and after its effect.
+func (w *world) dies() bool {
+	w.steps++
+	return slices.Contains(w.crashes, w.steps)
+}
+
+// guarded runs an effect between two steps.
+func guarded[T any](w *world, effect func() (T, error)) (T, error) {
+	if w.dies() {
+		panic(crashed{})
+	}
+	v, err := effect()
+	if w.flaky != nil {
+		if ferr := w.flaky(w.steps); ferr != nil {
+			var zero T
+			return zero, ferr
+		}
+	}
+	if w.dies() {
+		panic(crashed{})
+	}
+	return v, err
+}
+
+// Store and Index.
+
+func (w *world) Get(ctx context.Context, key ID) (*Record, error) { return w.store.Get(ctx, key) }
+func (w *world) Create(ctx context.Context, r *Record) (uint64, error) {
+	return guarded(w, func() (uint64, error) { return w.store.Create(ctx, r) })
+}
+func (w *world) Update(ctx context.Context, r *Record) (uint64, error) {
+	return guarded(w, func() (uint64, error) { return w.store.Update(ctx, r) })
+}
+func (w *world) Open(ctx context.Context, key ID, g int) error {
+	_, err := guarded(w, func() (int, error) { return 0, w.store.Open(ctx, key, g) })
+	return err
+}
+func (w *world) Close(ctx context.Context, key ID, g int) error {
+	_, err := guarded(w, func() (int, error) { return 0, w.store.Close(ctx, key, g) })
+	return err
+}
+func (w *world) Entries(ctx context.Context, f func(IndexEntry) bool) error {
+	return w.store.Entries(ctx, f)
+}
+
+// Bus.
+
+func (w *world) SetTimer(_ context.Context, key ID, at time.Time, revision uint64) error {
+	_, err := guarded(w, func() (int, error) {
+		w.timerNo++
+		if w.timerNo == w.loseAt {
+			delete(w.timers, key)
+			return 0, nil
+		}
+		if floor := time.Now(); at.Before(floor) {
+			at = floor
+		}
+		w.timers[key] = delivery{at: at, tick: true, tickRev: revision, arrival: Arrival{Key: key}}
+		return 0, nil
+	})
+	return err
+}
+
+func (w *world) Announce(_ context.Context, r *Record, outcome State, n int) {
+	w.event(fmt.Sprintf("%s.%d.%s.%d", r.Key, r.Generation, outcome, n), r, r.Revision)
+}
+
+func (w *world) event(id string, r *Record, sequence uint64) {
+	if r.Outcome == nil {
+		return
+	}
+	body := fmt.Sprintf("%d %v %v %v", sequence, r.Held(), r.Unplaced(), r.Errors())
+	if before, known := w.events[id]; known && before != body {
+		w.violation("event %s differs on repeat: %s, now %s", id, before, body)
+	}
+	w.events[id] = body
+}
+
+func (w *world) PublishOutcome(_ context.Context, r *Record) (uint64, error) {
+	id := fmt.Sprintf("%s.%d.%s", r.Key, r.Generation, r.Outcome.Outcome)
+	if _, err := guarded(w, func() (int, error) {
+		w.event(id, r, r.OutcomeSequence())
+		if !slices.ContainsFunc(w.published, func(p published) bool { return p.id == id }) {
+			w.published = append(w.published, published{id: id, reason: r.Outcome.Reason, generation: r.Generation, numbers: r.Held(), sequence: r.OutcomeSequence()})
+		}
+		return 0, nil
+	}); err != nil {
+		return 0, err
+	}
+	if r.Outcome.Outcome == Completed {
+		return 0, nil
+	}
+	return guarded(w, func() (uint64, error) {
+		id := fmt.Sprintf("%s.%d", r.Key, r.Generation)
+		if w.letters[id] == 0 {
+			w.letterSeq++
+			w.letters[id] = w.letterSeq
+			if w.replays > 0 {
+				w.replays--
+				a := arrivalOf(r.Missing()...)
+				a.ReplayOf, a.Hash = r.Generation, fmt.Sprintf("replay %d", r.Generation)
+				if w.grown != nil {
+					a.Ask.Numbers = w.grown(r)
+				}
+				w.inbox = append(w.inbox, delivery{at: time.Now().Add(time.Second), arrival: a})
+			}
+		}
+		return w.letters[id], nil
+	})
+}
+
+func (w *world) DropLetter(_ context.Context, sequence uint64) error {
+	_, err := guarded(w, func() (int, error) {
+		for id, s := range w.letters {
+			if s == sequence {
+				delete(w.letters, id)
+			}
+		}
+		return 0, nil
+	})
+	return err
+}
+
+const testKey ID = "abcdefghijklmnopqrst"
+
+// arrivalOf is the request of these tests.
+func arrivalOf(numbers ...string) Arrival {
+	return Arrival{
+		Key: testKey, RequestID: "r1", Kind: Provision, Subject: "s", Hash: "h1", Body: []byte(`{}`),
+		Ask: Ask{Numbers: numbers, SiteID: "1234", PeerID: "1", PartialAllowed: true},
+	}
+}
+
+func (w *world) driver() *Driver {
+	namer, err := NewNamer("East coast Kazoo")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	token := 0
+	return &Driver{
+		Store: w, Index: w, Carrier: w.vendor, Bus: w, Clock: &w.clock, Settings: w.settings, Names: namer,
+		Conditions: func() Conditions { return w.conditions() },
+		Token:      func() string { token++; return fmt.Sprintf("%p-%d", &token, token) },
+		Log:        logrus.NewEntry(log),
+	}
+}
+
+const ackWait = 30 * time.Second
+
+// handle gives one delivery to a worker, which may die over it. It reports whether the message was acked.
+func (w *world) handle(d delivery) (acked bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(crashed); !ok {
+				panic(r)
+			}
+		}
+	}()
+	w.clock.Observe(time.Now())
+	driver := w.driver()
+	ctx := w.t.Context()
+	if d.tick {
+		return driver.Drive(ctx, Tick{Key: d.arrival.Key, At: d.at, Revision: d.tickRev}) == nil
+	}
+	admission, r, err := driver.Accept(ctx, d.arrival)
+	if err != nil || admission == AdmitEarly || admission == AdmitUnknown {
+		return false
+	}
+	acked = true
+	if admission == AdmitNew {
+		_ = driver.DriveRecord(ctx, r, Tick{Key: r.Key, At: w.clock.Now()})
+	}
+	return acked
+}
+
+// run delivers until nothing is left to deliver. Messages that were not acked come again; an order that lost its
+// timer is found by the index.
+func (w *world) run(arrivals ...Arrival) {
+	w.t.Helper()
+	for _, a := range arrivals {
+		w.inbox = append(w.inbox, delivery{at: time.Now(), arrival: a})
+	}
+	limit := time.Now().Add(72 * time.Hour)
+	for {
+		next, found := w.earliest()
+		if !found {
+			rescued := false
+			if !w.rescue {
+				return
+			}
+			_ = w.store.Entries(w.t.Context(), func(e IndexEntry) bool {
+				w.inbox = append(w.inbox, delivery{at: time.Now().Add(time.Minute), tick: true, arrival: Arrival{Key: e.Key}})
+				rescued = true
+				return true
+			})
+			if !rescued {
+				return
+			}
+			continue
+		}
+		if next.at.After(limit) {
+			w.violation("the order has no end within 72 hours")
+			return
+		}
+		time.Sleep(time.Until(next.at))
+		if !w.handle(next) {
+			next.at = time.Now().Add(ackWait)
+			w.inbox = append(w.inbox, next)
+		}
+	}
+}
+
+// earliest takes the next delivery.
+func (w *world) earliest() (delivery, bool) {
+	best := -1
+	for i := range w.inbox {
+		if best < 0 || w.inbox[i].at.Before(w.inbox[best].at) {
+			best = i
+		}
+	}
+	var timer ID
+	for key, d := range w.timers {
+		if (best < 0 || d.at.Before(w.inbox[best].at)) && (timer == "" || d.at.Before(w.timers[timer].at)) {
+			timer = key
+		}
+	}
+	switch {
+	case timer != "":
+		d := w.timers[timer]
+		delete(w.timers, timer)
+		return d, true
+	case best >= 0:
+		d := w.inbox[best]
+		w.inbox = slices.Delete(w.inbox, best, best+1)
+		return d, true
+	}
+	return delivery{}, false
+}
+
+// record returns the order's record.
+func (w *world) record() *Record {
+	r, err := w.store.Get(w.t.Context(), testKey)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// check is the checker: what is true of every run, however it went.
+func (w *world) check() []string {
+	out := slices.Clone(w.violations)
+	bad := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	r, err := w.store.Get(w.t.Context(), testKey)
+	if errors.Is(err, ErrNotFound) {
+		return append(out, "the order is lost: there is no record")
+	}
+	if r.Outcome == nil || !r.Outcome.Published {
+		bad("the order did not end: %s", StateOf(r))
+		return out
+	}
+	_ = w.store.Entries(w.t.Context(), func(e IndexEntry) bool {
+		bad("order %s is still among the open ones", e.Key)
+		return true
+	})
+	finals := map[int][]published{}
+	for _, p := range w.published {
+		finals[p.generation] = append(finals[p.generation], p)
+	}
+	for g := 1; g <= r.Generation; g++ {
+		if len(finals[g]) != 1 {
+			bad("generation %d has %d final outcomes: %v", g, len(finals[g]), finals[g])
+		}
+	}
+	var held []string
+	for _, o := range w.vendor.orders {
+		held = append(held, o.got...)
+	}
+	reported := slices.Clone(r.Held())
+	slices.Sort(held)
+	slices.Sort(reported)
+	if len(slices.Compact(slices.Clone(held))) != len(held) {
+		bad("bought twice: %v", held)
+	}
+	if r.Outcome.Reason != ReasonOutcomeUnknown && !slices.Equal(held, reported) {
+		bad("the outcome says %v, Bandwidth says %v", reported, held)
+	}
+	for _, n := range reported {
+		if !slices.Contains(held, n) {
+			bad("%s is reported and not held", n)
+		}
+	}
+	wantLetters := 0
+	if r.Outcome.Outcome != Completed {
+		wantLetters = 1
+	}
+	if len(w.letters) != wantLetters {
+		bad("%d dead letters, want %d: %v", len(w.letters), wantLetters, w.letters)
+	}
+	return out
+}

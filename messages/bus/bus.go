@@ -1,0 +1,166 @@
+// Package bus is the Go client for systems that order telephone numbers through the workers: it publishes requests
+// and waits for the server's acknowledgement, follows their events, and reads and replays dead letters. It needs
+// nothing but a NATS connection.
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"bandwidthworker/messages"
+)
+
+// Errors of a [Client].
+var (
+	// ErrNoStream: nobody has set up the stream yet. Start a worker; it does.
+	ErrNoStream = errors.New("the workers' streams do not exist: start a worker once, or check the subject prefix")
+	// ErrQueueFull: the queue of requests takes no more. Nothing was published.
+	ErrQueueFull = errors.New("the queue of requests is full: nothing was published")
+	// ErrNotReplayable: the dead letter has to be edited first.
+	ErrNotReplayable = errors.New("this dead letter cannot be replayed as it is: edit its request first")
+	// ErrNoLetter: there is no dead letter under this key.
+	ErrNoLetter = errors.New("no dead letter under this key")
+	// ErrNoWorker: no worker answers.
+	ErrNoWorker = errors.New("no worker answers")
+	// ErrNoOrder: the ledger holds no such order.
+	ErrNoOrder = errors.New("no such order")
+)
+
+// publishTimeout bounds a publish whose context has no deadline.
+const publishTimeout = 10 * time.Second
+
+// Client publishes requests and reads what became of them. [New] makes one. It is safe for concurrent use.
+type Client struct {
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	names messages.Names
+}
+
+// New returns a Client on a connection, under a subject prefix; an empty one means [messages.DefaultPrefix].
+func New(nc *nats.Conn, prefix string) (*Client, error) {
+	if prefix == "" {
+		prefix = messages.DefaultPrefix
+	}
+	names, err := messages.NewNames(prefix)
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{nc: nc, js: js, names: names}, nil
+}
+
+// Names returns the names on the bus.
+func (c *Client) Names() messages.Names { return c.names }
+
+// Receipt says where a request went.
+type Receipt struct {
+	// Key is the key of the order that the request leads to.
+	Key string `json:"key"`
+	// Sequence is the message's in the stream of requests.
+	Sequence  uint64 `json:"sequence"`
+	Subject   string `json:"subject"`
+	RequestID string `json:"request_id"`
+}
+
+// Publish checks a request and publishes it, with its tenant in the subject, and waits until the server has stored it
+// (P30a): a plain publish to a full queue would get no error, and the message would be gone. An error of the request
+// itself is a [*messages.RequestError], and nothing was sent.
+func (c *Client) Publish(ctx context.Context, kind messages.Kind, r *messages.Request) (Receipt, error) {
+	body, err := encode(kind, r)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return c.publish(ctx, c.names.Request(kind, r.Tenant), c.names.Key(r.Tenant, r.RequestID), r.RequestID, body, nil)
+}
+
+// encode checks a request as the worker will, and returns its body.
+func encode(kind messages.Kind, r *messages.Request) ([]byte, error) {
+	if err := r.Validate(kind); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	if _, err := messages.Decode(kind, body); err != nil { // a field of another kind, or too large
+		return nil, err
+	}
+	return body, nil
+}
+
+func (c *Client) publish(ctx context.Context, subject, key, requestID string, body []byte, header nats.Header) (Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	msg := nats.NewMsg(subject)
+	msg.Data = body
+	for name, values := range header {
+		msg.Header[name] = values
+	}
+	ack, err := c.js.PublishMsg(ctx, msg)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("publish %s: %w", subject, publishError(err))
+	}
+	return Receipt{Key: key, Sequence: ack.Sequence, Subject: subject, RequestID: requestID}, nil
+}
+
+// Codes of JetStream's for a stream that takes no more messages or bytes.
+const (
+	codeMaxMessages jetstream.ErrorCode = 10077
+	codeMaxBytes    jetstream.ErrorCode = 10167
+)
+
+func publishError(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
+		return ErrNoStream
+	case errors.As(err, &api) && (api.ErrorCode == codeMaxMessages || api.ErrorCode == codeMaxBytes):
+		return fmt.Errorf("%w (%w)", ErrQueueFull, err)
+	default:
+		return err
+	}
+}
+
+// Order asks a worker for an order, by its key or by tenant and request id, and returns the answer's JSON. Its errors
+// are [ErrNoOrder], [ErrNoWorker], or what the worker says.
+func (c *Client) Order(ctx context.Context, key, tenant, requestID string) (json.RawMessage, error) {
+	question := map[string]string{"key": key}
+	if key == "" {
+		question = map[string]string{"tenant": tenant, "request_id": requestID}
+	}
+	data, err := json.Marshal(question)
+	if err != nil {
+		return nil, err
+	}
+	return c.ask(ctx, "order", data)
+}
+
+// ask sends a request to an endpoint of the micro service.
+func (c *Client) ask(ctx context.Context, endpoint string, data []byte) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	reply, err := c.nc.RequestWithContext(ctx, c.names.API(endpoint), data)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, ErrNoWorker
+	case err != nil:
+		return nil, fmt.Errorf("ask the workers: %w", err)
+	}
+	if text := reply.Header.Get(micro.ErrorHeader); text != "" {
+		if reply.Header.Get(micro.ErrorCodeHeader) == "404" {
+			return nil, fmt.Errorf("%w: %s", ErrNoOrder, text)
+		}
+		return nil, errors.New(text)
+	}
+	return reply.Data, nil
+}

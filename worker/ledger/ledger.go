@@ -1,0 +1,169 @@
+// Package ledger keeps the orders' records and the index of open orders in two key-value buckets of NATS.
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bandwidthworker/orders"
+)
+
+// opTimeout bounds one operation on a bucket.
+const opTimeout = 10 * time.Second
+
+// markerTTL is how long the index keeps the mark of an order that was taken out.
+const markerTTL = time.Minute
+
+// Ledger is an [orders.Store] and an [orders.Index] on NATS. It is safe for concurrent use. Each call blocks for ten
+// seconds at the most; a write that ends in a timeout may have been applied.
+type Ledger struct {
+	records jetstream.KeyValue
+	open    jetstream.KeyValue
+}
+
+var (
+	_ orders.Store = (*Ledger)(nil)
+	_ orders.Index = (*Ledger)(nil)
+)
+
+// New returns a Ledger on existing buckets: records, with the orders, and open, with the index, whose limit marker
+// TTL must be set.
+func New(records, open jetstream.KeyValue) *Ledger { return &Ledger{records: records, open: open} }
+
+// Error codes with which JetStream refuses a write whose expected revision is not the last: one on a single server,
+// the other for the loser of a race in a cluster.
+const (
+	errWrongLastSequence  jetstream.ErrorCode = 10071
+	errWrongLastSequenceC jetstream.ErrorCode = 10164
+)
+
+// conflict turns the ways in which JetStream says that a compare-and-set lost into [orders.ErrConflict].
+func conflict(err error) error {
+	var api *jetstream.APIError
+	if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) ||
+		errors.As(err, &api) && (api.ErrorCode == errWrongLastSequence || api.ErrorCode == errWrongLastSequenceC) {
+		return orders.ErrConflict
+	}
+	return err
+}
+
+// Get returns the record under key, or [orders.ErrNotFound]. A lagging replica may answer (P5).
+func (l *Ledger) Get(ctx context.Context, key orders.ID) (*orders.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	entry, err := l.records.Get(ctx, string(key))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, orders.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := orders.Unmarshal(entry.Value())
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s, key %s, revision %d: %w", entry.Bucket(), key, entry.Revision(), err)
+	}
+	r.Revision, r.WrittenAt = entry.Revision(), entry.Created().UTC()
+	return r, nil
+}
+
+// Create stores a new record and returns its revision, or [orders.ErrConflict].
+func (l *Ledger) Create(ctx context.Context, r *orders.Record) (uint64, error) {
+	data, err := r.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	// Update with revision 0 is the plain "must not exist"; the library's Create would try again over a deleted key.
+	revision, err := l.records.Update(ctx, string(r.Key), data, 0)
+	return revision, conflict(err)
+}
+
+// Update replaces the record read at r.Revision and returns the new revision, or [orders.ErrConflict].
+func (l *Ledger) Update(ctx context.Context, r *orders.Record) (uint64, error) {
+	data, err := r.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	revision, err := l.records.Update(ctx, string(r.Key), data, r.Revision)
+	return revision, conflict(err)
+}
+
+// opened is an entry of the index.
+type opened struct {
+	Generation int `json:"generation"`
+}
+
+// Open enters an order among the open ones (P6).
+func (l *Ledger) Open(ctx context.Context, key orders.ID, generation int) error {
+	data, err := json.Marshal(opened{Generation: generation})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	_, err = l.open.Put(ctx, string(key), data)
+	return err
+}
+
+// Close takes an order out of the open ones, by the revision of its entry, if that names this generation (P6). An
+// entry that was written meanwhile stays.
+func (l *Ledger) Close(ctx context.Context, key orders.ID, generation int) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	entry, err := l.open.Get(ctx, string(key))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var o opened
+	if err := json.Unmarshal(entry.Value(), &o); err != nil {
+		return fmt.Errorf("bucket %s, key %s: %w", entry.Bucket(), key, err)
+	}
+	if o.Generation != generation {
+		return nil
+	}
+	err = l.open.Purge(ctx, string(key), jetstream.LastRevision(entry.Revision()), jetstream.PurgeTTL(markerTTL))
+	if errors.Is(conflict(err), orders.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// Entries calls f for each open order until f returns false. It blocks until all were seen or ctx is done.
+func (l *Ledger) Entries(ctx context.Context, f func(orders.IndexEntry) bool) error {
+	watch, err := l.open.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = watch.Stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case entry, ok := <-watch.Updates():
+			if !ok {
+				return errors.New("the connection closed while the open orders were listed")
+			}
+			if entry == nil {
+				return nil
+			}
+			var o opened
+			if err := json.Unmarshal(entry.Value(), &o); err != nil {
+				return fmt.Errorf("bucket %s, key %s: %w", entry.Bucket(), entry.Key(), err)
+			}
+			if !f(orders.IndexEntry{Key: orders.ID(entry.Key()), Generation: o.Generation, At: entry.Created().UTC()}) {
+				return nil
+			}
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/sirupsen/logrus"
+)
+
+// consumer takes messages from one durable consumer and hands each to a handler, never more than it has slots for:
+// a message waits on the server, not in a buffer where its lease runs. It is the one place that acks.
+type consumer struct {
+	name     string
+	source   jetstream.Consumer
+	slots    int
+	ackWait  time.Duration
+	handle   func(context.Context, jetstream.Msg) disposition
+	log      *logrus.Entry
+	observed func(disposition)
+
+	working sync.WaitGroup
+}
+
+// fetchWait is how long one pull stays open on the server.
+const fetchWait = 5 * time.Second
+
+// run takes messages until ctx is done, and returns when the handlers have finished their steps.
+func (c *consumer) run(ctx context.Context) {
+	free := make(chan struct{}, c.slots)
+	for range c.slots {
+		free <- struct{}{}
+	}
+	defer c.working.Wait()
+	for ctx.Err() == nil {
+		// Wait for one slot, and take what else is free.
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return
+		}
+		n := 1
+		for n < c.slots && len(free) > 0 {
+			<-free
+			n++
+		}
+		used, err := c.pull(ctx, n, free)
+		for range n - used {
+			free <- struct{}{}
+		}
+		if err != nil && ctx.Err() == nil {
+			c.log.WithError(err).WithField("consumer", c.name).Warn("cannot take messages; trying again")
+			pause(ctx, time.Second)
+		}
+	}
+}
+
+// pull asks for up to n messages and starts a handler for each; it returns how many it started.
+func (c *consumer) pull(ctx context.Context, n int, free chan<- struct{}) (int, error) {
+	asked, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	batch, err := c.source.Fetch(n, jetstream.FetchContext(asked))
+	if err != nil {
+		return 0, quiet(err)
+	}
+	used := 0
+	for msg := range batch.Messages() {
+		used++
+		c.working.Go(func() {
+			defer func() { free <- struct{}{} }()
+			c.serve(ctx, msg)
+		})
+	}
+	return used, quiet(batch.Error())
+}
+
+// quiet drops the errors that only say that nothing came.
+func quiet(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, jetstream.ErrNoMessages) {
+		return nil
+	}
+	return err
+}
+
+// serve handles one message: it keeps the lease while the handler works, and then acks as the disposition says.
+func (c *consumer) serve(ctx context.Context, msg jetstream.Msg) {
+	stop := c.keepLease(msg)
+	d := c.handle(ctx, msg)
+	stop()
+	if c.observed != nil {
+		c.observed(d)
+	}
+	c.settle(msg, d)
+	if d.then != nil {
+		d.then(ctx)
+	}
+}
+
+// keepLease tells the server that the message is being worked on, three times in each lease, until stop is called. An
+// ack is no fence: what protects money is the compare-and-set on the order's record.
+func (c *consumer) keepLease(msg jetstream.Msg) (stop func()) {
+	var mu sync.Mutex
+	mu.Lock()
+	defer mu.Unlock()
+	stopped := false
+	var timer *time.Timer
+	timer = time.AfterFunc(c.ackWait/3, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopped {
+			return
+		}
+		if err := msg.InProgress(); err != nil {
+			c.log.WithError(err).WithField("consumer", c.name).Debug("cannot extend the lease")
+		}
+		timer.Reset(c.ackWait / 3)
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
+
+// settle turns a disposition into the ack verb. Nothing else in the program acks.
+func (c *consumer) settle(msg jetstream.Msg, d disposition) {
+	var err error
+	switch d.verb {
+	case ack:
+		err = msg.Ack()
+	case nak:
+		err = msg.NakWithDelay(d.delay)
+	case term:
+		err = msg.TermWithReason(d.reason)
+	}
+	if err != nil {
+		c.log.WithError(err).WithField("consumer", c.name).Debug("cannot answer the server; the message comes again")
+	}
+}
+
+// pause blocks for a duration or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,97 @@
+// Command publish sends requests to the workers and shows what became of them: the tool of those who order numbers
+// and of those who watch over it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"bandwidthworker/messages"
+)
+
+const description = `Publishes requests to the Bandwidth order workers and shows what became of them.
+
+Results go to stdout, one JSON object a line with --json; everything else goes to stderr. Exit codes: 0 completed, 1 failed, 2 usage, 3 partial, 4 timed out (the order goes on), 5 no connection.
+
+Examples:
+
+  publish provision +19195551234 --wait                      order a number and see it through
+  publish provision +19195551234 --request-id crm-1042       the same id again is the same order, never a second one
+  publish watch                                              events as they come
+  publish dlq list                                           orders that ended without full success
+  publish replay KEY                                         order what is still missing`
+
+// cli is the command line.
+type cli struct {
+	NATSURL       string `name:"nats-url" env:"NATS_URL" default:"nats://127.0.0.1:4222" help:"NATS servers."`
+	NATSCreds     string `name:"nats-creds" env:"NATS_CREDS" help:"Credentials file for NATS."`
+	NATSContext   string `name:"nats-context" env:"NATS_CONTEXT" help:"Context of the nats command; goes before nats-url."`
+	SubjectPrefix string `name:"subject-prefix" default:"bandwidth" help:"First token of every subject; the workers'."`
+	JSON          bool   `name:"json" help:"Results as one JSON object a line."`
+
+	Provision provisionCmd `cmd:"" help:"Order numbers."`
+	Watch     watchCmd     `cmd:"" help:"Show events as they come."`
+	Order     orderCmd     `cmd:"" help:"Show an order and its history."`
+	DLQ       dlqCmd       `cmd:"" name:"dlq" help:"Dead letters: orders that ended without full success."`
+	Replay    replayCmd    `cmd:"" help:"Replay dead letters: order what is still missing."`
+}
+
+// program is what a command gets to work with.
+type program struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+// say writes a line for a person.
+func (p *program) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, format+"\n", args...)
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with everything handed in; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	exited := -1
+	c := new(cli)
+	parser, err := kong.New(c, kong.Name("publish"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }), kong.DefaultEnvars("BANDWIDTH"), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}))
+	if err != nil {
+		fmt.Fprintf(stderr, "publish: %v\n", err)
+		return exitFailed
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // help was shown
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "publish: %v; see publish --help\n", err)
+		return exitUsage
+	}
+	err = command.Run(&program{ctx: ctx, stdout: stdout, stderr: stderr}, c)
+	var code exitError
+	if err != nil && (!errors.As(err, &code) || code.error != nil) {
+		fmt.Fprintf(stderr, "publish: %s\n", strings.TrimSpace(err.Error()))
+	}
+	return exitCode(err)
+}
+
+// usage turns an error of a request into one of usage.
+func usage(err error) error {
+	var refused *messages.RequestError
+	if errors.As(err, &refused) {
+		return exitError{exitUsage, err}
+	}
+	return err
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/google/uuid"
+
+	"bandwidthworker/messages"
+	"bandwidthworker/messages/bus"
+)
+
+// requestFlags are those of every command that publishes a request.
+type requestFlags struct {
+	RequestID string            `name:"request-id" help:"Key by which a repeated request is the same order; a UUID if left out."`
+	Tenant    string            `help:"On whose behalf."`
+	Meta      map[string]string `name:"meta" placeholder:"K=V" help:"Comes back in every event; may be given again."`
+	Wait      bool              `help:"Show each step and end with the order's outcome."`
+	Timeout   time.Duration     `default:"0s" help:"How long to wait; 0 for as long as it takes. The order goes on after it."`
+}
+
+// request returns the fields of every request.
+func (f requestFlags) request() *messages.Request {
+	if f.RequestID == "" {
+		f.RequestID = uuid.NewString()
+	}
+	return &messages.Request{RequestID: f.RequestID, Tenant: f.Tenant, Metadata: f.Meta}
+}
+
+// provisionCmd orders numbers.
+type provisionCmd struct {
+	requestFlags   `embed:""`
+	Numbers        []string `arg:"" name:"number" help:"Numbers in E.164, such as +19195551234."`
+	SiteID         string   `name:"site-id" help:"Site; the workers' default if left out."`
+	SIPPeer        string   `name:"sip-peer" help:"SIP peer; the workers' default if left out."`
+	PartialAllowed bool     `name:"partial-allowed" negatable:"" default:"true" help:"Take less than all."`
+}
+
+// Run publishes the request.
+func (f provisionCmd) Run(p *program, c *cli) error {
+	if err := checkNumbers(f.Numbers); err != nil {
+		return err
+	}
+	r := f.request()
+	r.Numbers, r.SiteID, r.SIPPeer = f.Numbers, f.SiteID, f.SIPPeer
+	if !f.PartialAllowed {
+		r.PartialAllowed = new(bool)
+	}
+	return publish(p, c, messages.Provision, r, f.requestFlags)
+}
+
+var tenDigits = regexp.MustCompile(`^1?[2-9]\d{9}$`)
+
+// checkNumbers refuses numbers that are not written in E.164, with the form that is meant.
+func checkNumbers(numbers []string) error {
+	for _, n := range numbers {
+		if tenDigits.MatchString(n) {
+			return exitError{exitUsage, fmt.Errorf("numbers: %q is not in E.164; did you mean +1%s?", n, n[len(n)-10:])}
+		}
+	}
+	return nil
+}
+
+// publish sends a request and, if asked, sees it through.
+func publish(p *program, c *cli, kind messages.Kind, r *messages.Request, f requestFlags) error {
+	if err := r.Validate(kind); err != nil {
+		return usage(err) // the same as the worker would, before anything is sent
+	}
+	client, done, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if !f.Wait {
+		receipt, err := client.Publish(p.ctx, kind, r)
+		if err != nil {
+			return usage(err)
+		}
+		return p.receipt(c, receipt)
+	}
+	ctx, cancel := waiting(p.ctx, f.Timeout)
+	defer cancel()
+	receipt, e, err := client.Request(ctx, kind, r, func(e messages.Event) { p.say("%s", e.Line()) })
+	if receipt.Key == "" {
+		return usage(err)
+	}
+	return p.outcome(c, receipt, e, err)
+}
+
+// waiting bounds a wait.
+func waiting(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// receipt prints where a request went.
+func (p *program) receipt(c *cli, r bus.Receipt) error {
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(r)
+	}
+	_, err := fmt.Fprintf(p.stdout, "key %s sequence %d request_id %s\n", r.Key, r.Sequence, r.RequestID)
+	return err
+}
+
+// outcome prints how an order ended, and returns its exit code as an error.
+func (p *program) outcome(c *cli, r bus.Receipt, e *messages.Event, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return exitError{exitTimedOut, fmt.Errorf("no outcome yet; the order goes on: publish order %s", r.Key)}
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitError{exitTimedOut, fmt.Errorf("stopped waiting; the order goes on: publish order %s", r.Key)}
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := json.NewEncoder(p.stdout).Encode(e); err != nil {
+			return err
+		}
+	} else {
+		if _, err := fmt.Fprintf(p.stdout, "%s %s %s\n", e.Outcome, e.Key, e.Reason); err != nil {
+			return err
+		}
+		for _, n := range e.Numbers {
+			if _, err := fmt.Fprintln(p.stdout, n); err != nil {
+				return err
+			}
+		}
+	}
+	if code := codeOf(e.Outcome); code != exitCompleted {
+		return exitError{code: code}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"bandwidthworker/bwclient/bwfake"
+	"bandwidthworker/messages"
+	"bandwidthworker/messages/bus"
+)
+
+// devCmd runs everything in one process.
+type devCmd struct {
+	Once bool `help:"End after the samples, with status 0 when every one reached its expected outcome."`
+}
+
+// Run starts an embedded NATS server and the simulator, shows the samples, and stays up for more.
+func (d devCmd) Run(p *program, c *cli) error {
+	dir, err := os.MkdirTemp("", "bandwidth-worker-dev-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	sim, err := bwfake.Start(bwfake.Options{ClientID: "dev", ClientSecret: "dev", Control: true}, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sim.Close() }()
+	devSettings(c, dir, sim)
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	quiet := *c
+	if c.LogLevel == "info" {
+		quiet.LogLevel = "error" // the events are what is to be seen; --log-level debug shows all
+	}
+	log := newLog(&quiet, p.stderr)
+	nc, stop, err := connect(p.ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	s, err := newServing(p.ctx, &c.Config, nc, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	client, err := bus.New(nc, c.SubjectPrefix)
+	if err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	failed := make(chan error, 2)
+	running.Go(func() { failed <- s.run(ctx) })
+	out := &lines{w: p.stdout}
+	out.printf("NATS on %s, a simulated Bandwidth on %s, everything in %s\n\n", c.NATSListen, sim.URL, dir)
+	if err := (samples{ctx: ctx, bus: client, sim: sim, out: out}).run(); err != nil {
+		if p.ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	if d.Once {
+		return nil
+	}
+	out.printf("\nNow order something yourself, from another terminal:\n\n  go run ./cmd/publish provision +19195551234 --wait\n\nEvents follow as they come. Stop with Ctrl-C.\n\n")
+	running.Go(func() {
+		if err := client.Watch(ctx, bus.Filter{}, func(e messages.Event) { out.printf("%s\n", e.Line()) }); !errors.Is(err, context.Canceled) {
+			failed <- err
+		}
+	})
+	select {
+	case <-p.ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// devSettings points the worker at the simulator, with short times.
+func devSettings(c *cli, dir string, sim *bwfake.Running) {
+	c.AccountID, c.SiteID, c.SIPPeer = "20902288", "1234", "234222"
+	c.ClientID, c.ClientSecret, c.TokenURL, c.BaseURL = "dev", "dev", sim.TokenURL(), sim.URL
+	c.APIUsername, c.APIPassword = "", ""
+	if c.OrderNamePrefix == "" {
+		c.OrderNamePrefix = "East coast Kazoo"
+	}
+	c.EnableProvisioning, c.SandboxProvisioning, c.CarrierModules = true, false, nil
+	c.StoreDir, c.NATSURL, c.NATSContext = dir, "", ""
+	c.PostTimeout, c.SettleWindow = 5*time.Second, 10*time.Second
+	c.PollMinInterval, c.PollMaxInterval = 200*time.Millisecond, 2*time.Second
+	c.AckWait, c.LedgerGuard = 5*time.Second, 0
+}
+
+// lines writes whole lines from several goroutines.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) printf(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = fmt.Fprintf(l.w, format, args...)
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sirupsen/logrus"
+
+	"bandwidthworker/bwclient"
+	"bandwidthworker/orders"
+	"bandwidthworker/worker"
+	"bandwidthworker/worker/broker"
+	"bandwidthworker/worker/config"
+)
+
+// runCmd serves requests.
+type runCmd struct{}
+
+// Run serves until the program's context is done.
+func (runCmd) Run(p *program, c *cli) error {
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	if _, err := orders.NewNamer(c.OrderNamePrefix); err != nil {
+		return usageError{err}
+	}
+	log := newLog(c, p.stderr)
+	warn(log, c.warnings)
+	nc, stop, err := connect(p.ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	s, err := newServing(p.ctx, &c.Config, nc, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.run(p.ctx)
+}
+
+// connect connects to NATS, or to an embedded server where none is configured.
+func connect(ctx context.Context, c *cli, log *logrus.Entry) (*nats.Conn, func(), error) {
+	options := broker.ConnectOptions{URL: c.NATSURL, Creds: c.NATSCreds, Context: c.NATSContext, Name: "bandwidth worker", Log: log}
+	stop := func() {}
+	if c.NATSURL == "" && c.NATSContext == "" {
+		sync, err := c.SyncInterval()
+		if err != nil {
+			return nil, nil, usageError{err}
+		}
+		server, err := broker.StartEmbedded(broker.EmbeddedOptions{Listen: c.NATSListen, StoreDir: c.StoreDir, SyncInterval: sync, Log: log})
+		if err != nil {
+			return nil, nil, err
+		}
+		log.WithFields(logrus.Fields{"url": server.URL, "store_dir": c.StoreDir, "nats_sync": c.NATSSync}).Info("the embedded NATS server listens")
+		options.URL, options.InProcess, stop = server.URL, server.Server, server.Shutdown
+	}
+	nc, err := broker.Connect(ctx, options)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return nc, func() { nc.Close(); stop() }, nil
+}
+
+// serving is a worker with its HTTP endpoints.
+type serving struct {
+	worker *worker.Worker
+	http   *http.Server
+	listen net.Listener
+	debug  *bwclient.DebugLog
+	log    *logrus.Entry
+}
+
+// newServing wires a worker from its configuration.
+func newServing(ctx context.Context, c *config.Config, nc *nats.Conn, log *logrus.Entry) (*serving, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := worker.NewMetrics(registry)
+	client, debug, err := newClient(c, metrics.Transport(bwclient.NewTransport()))
+	if err != nil {
+		return nil, err
+	}
+	s := &serving{debug: debug, log: log}
+	settings := orders.Settings{
+		PostTimeout: c.PostTimeout, SettleWindow: c.SettleWindow, PollMinInterval: c.PollMinInterval, PollMaxInterval: c.PollMaxInterval,
+		PollBackorderInterval: c.PollBackorderInterval, GiveUpAfter: c.GiveUpAfter, Lease: c.AckWait,
+	}
+	s.worker, err = worker.New(ctx, worker.Options{
+		Conn: nc, Client: client, Prefix: c.SubjectPrefix, Account: c.AccountID, Site: c.SiteID, Peer: c.SIPPeer,
+		OrderNamePrefix: c.OrderNamePrefix, Sandbox: c.SandboxProvisioning, Provisioning: c.EnableProvisioning,
+		CarrierDisabled: c.CarrierDisabled(), Settings: settings, AckWait: c.AckWait, LedgerGuard: c.LedgerGuard,
+		Concurrency: c.Concurrency, RequestsPerSecond: c.RequestsPerSecond, Replicas: c.NATSReplicas,
+		EventsMaxAge: c.EventsMaxAge, ManageStreams: c.ManageStreams, Metrics: metrics, Log: log,
+	})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	if c.HTTPListen != "" {
+		if s.listen, err = net.Listen("tcp", c.HTTPListen); err != nil {
+			s.close()
+			return nil, fmt.Errorf("http_listen: %w: set it to another address, or to nothing for no HTTP", err)
+		}
+		s.http = &http.Server{Handler: s.worker.Handler(registry), ReadHeaderTimeout: 10 * time.Second}
+		log.WithField("url", "http://"+s.listen.Addr().String()).Info("health and metrics are served")
+	}
+	return s, nil
+}
+
+// newClient returns a client of Bandwidth's, and its debug log if there is one.
+func newClient(c *config.Config, transport http.RoundTripper) (*bwclient.Client, *bwclient.DebugLog, error) {
+	auth := bwclient.Basic(c.APIUsername, c.APIPassword.Reveal())
+	if c.ClientID != "" {
+		auth = bwclient.OAuth2(c.ClientID, c.ClientSecret.Reveal(), c.TokenURL)
+	}
+	var debug *bwclient.DebugLog
+	if c.Debug {
+		var err error
+		if debug, err = bwclient.OpenDebugLog(c.DebugLog); err != nil {
+			return nil, nil, err
+		}
+	}
+	client, err := bwclient.New(bwclient.Config{
+		AccountID: c.AccountID, BaseURL: c.BaseURL, Auth: auth, GetTimeout: c.GetTimeout, Transport: transport, DebugLog: debug,
+	})
+	if err != nil {
+		if debug != nil {
+			_ = debug.Close()
+		}
+		return nil, nil, usageError{err}
+	}
+	return client, debug, nil
+}
+
+// run serves until ctx is done, and then stops in order: no new messages, the steps in hand, HTTP last, so that
+// /readyz says why.
+func (s *serving) run(ctx context.Context) error {
+	if s.http != nil {
+		go func() {
+			if err := s.http.Serve(s.listen); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				s.log.WithError(err).Error("health and metrics are no longer served")
+			}
+		}()
+	}
+	return s.worker.Run(ctx)
+}
+
+func (s *serving) close() {
+	if s.http != nil {
+		_ = s.http.Close()
+	}
+	if s.debug != nil {
+		_ = s.debug.Close()
+	}
+}

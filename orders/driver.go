@@ -156,6 +156,7 @@ func (d *Driver) change(ctx context.Context, r *Record, fact func(*Record) bool)
 		if !fact(next) {
 			return r, nil
 		}
+		d.conclude(next)
 		revision, err := d.Store.Update(ctx, next)
 		if err == nil {
 			next.Revision, next.WrittenAt = revision, time.Time{}
@@ -174,6 +175,14 @@ func (d *Driver) change(ctx context.Context, r *Record, fact func(*Record) bool)
 				break
 			}
 		}
+	}
+}
+
+// conclude writes the outcome into a record that is about to be stored, where the fact that is stored with it decides
+// it: one write in place of two.
+func (d *Driver) conclude(r *Record) {
+	if a := Next(r, d.Conditions(), d.Settings, d.Clock.Now()); a.Kind == ActFinish {
+		r.finish(a.Outcome)
 	}
 }
 

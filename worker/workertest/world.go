@@ -53,6 +53,8 @@ type Options struct {
 	Sync time.Duration
 	// Log takes the log; nil means none.
 	Log io.Writer
+	// NoEvents does not take note of events, for benchmarks.
+	NoEvents bool
 }
 
 // Settings are durations for tests that wait in real time.
@@ -108,7 +110,9 @@ func Start(t testing.TB, o Options) *World {
 	if err := broker.Ensure(t.Context(), w.JS, layout); err != nil {
 		t.Fatal(err)
 	}
-	w.collect()
+	if !o.NoEvents {
+		w.collect()
+	}
 	return w
 }
 

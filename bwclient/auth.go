@@ -177,7 +177,7 @@ func (o *oauth) failed(err error) *Error {
 func (o *oauth) sign(r *http.Request) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.token == nil || !o.token.Valid() || passed(o.token.Expiry) {
+	if o.token == nil || passed(o.token.Expiry) {
 		return errors.New("there is no valid access token")
 	}
 	o.token.SetAuthHeader(r)

@@ -81,6 +81,7 @@ func New(c Config) (*Client, error) {
 	if transport == nil {
 		transport = NewTransport()
 	}
+	transport = &finalAnswers{next: transport}
 	if c.DebugLog != nil {
 		transport = &debugTransport{next: transport, log: c.DebugLog, secrets: c.Auth.secrets}
 	}
@@ -143,8 +144,7 @@ func (c *Client) newRequest(ctx context.Context, k call, query url.Values) (*htt
 	return req, nil
 }
 
-// read sends a GET once and returns the body of its answer, nil for a 204 and false where that is not an answer to
-// the call. Anything but 200 and 204 is an error.
+// read sends a GET once and returns the body of its answer, nil for a 204. Anything but 200 and 204 is an error.
 func (c *Client) read(ctx context.Context, k call, query url.Values) (body []byte, err error) {
 	k.method = http.MethodGet
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)

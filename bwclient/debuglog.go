@@ -96,6 +96,9 @@ func (t *debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // write appends an exchange.
 func (t *debugTransport) write(began time.Time, req *http.Request, sent []byte, answer string, header http.Header, received []byte) {
+	secrets := t.secrets()
+	// Bodies are masked before each line gets its mark: a secret's form may go over several lines.
+	sent, received = []byte(mask(string(sent), secrets)), []byte(mask(string(received), secrets))
 	var b strings.Builder
 	fmt.Fprintf(&b, "=== %s %s %s\n", began.UTC().Format(time.RFC3339Nano), req.Method, req.URL.Redacted())
 	writeHeader(&b, "> ", req.Header)
@@ -104,7 +107,7 @@ func (t *debugTransport) write(began time.Time, req *http.Request, sent []byte, 
 	writeHeader(&b, "< ", header)
 	writeText(&b, "< ", received)
 	b.WriteByte('\n')
-	t.log.append([]byte(mask(b.String(), t.secrets())))
+	t.log.append([]byte(mask(b.String(), secrets)))
 }
 
 // copied is a copy of what was read from a body, up to the body's limit. A transport may still read a request's body
@@ -168,7 +171,7 @@ func writeText(b *strings.Builder, mark string, text []byte) {
 var secretForms = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)("(?:access_token|refresh_token|id_token|client_secret|password)"\s*:\s*")(?:[^"\\]|\\.)*`),
 	regexp.MustCompile(`(?i)(\b(?:access_token|refresh_token|id_token|client_secret|password)=)[^&\s]*`),
-	regexp.MustCompile(`(?i)(<(?:[a-z]*password|pinnumber|access_token)>)[^<]*`),
+	regexp.MustCompile(`(?is)(<(?:\w+:)?(?:[a-z]*password|pinnumber|access_token)(?:\s[^>]*)?>)(?:<!\[CDATA\[.*?\]\]>|[^<])*`),
 	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`),
 }
 

@@ -170,9 +170,9 @@ func IsCredentials(err error) bool {
 	return errors.As(err, &e) && (e.credentials || e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden)
 }
 
-// ambiguousCode reports whether a code is one of Bandwidth's codes of failures on its side, after which an order may exist all the same: the
-// table of errors (dev.bandwidth.com/numbers/error.html) asks to look first (1000, 1010: internal; 5003: provisioning
-// failure; 5014, 5015, 5086: its own time ran out).
+// ambiguousCode reports whether a code is one of Bandwidth's codes of failures on its side, after which an order may
+// exist all the same: the table of errors (dev.bandwidth.com/numbers/error.html) asks to look first (1000, 1010:
+// internal; 5003: provisioning failure; 5014, 5015, 5086: its own time ran out).
 func ambiguousCode(code string) bool {
 	switch code {
 	case "1000", "1010", "5003", "5014", "5015", "5086":
@@ -185,8 +185,8 @@ func ambiguousCode(code string) bool {
 // vendorCode is the form of Bandwidth's codes. What has another one was written by something in between.
 var vendorCode = regexp.MustCompile(`^\d{3,6}$`)
 
-// creationOf classifies the answer to a POST that did not say 201 with an id. hasID says that an order's id stands in
-// it all the same.
+// creationOf classifies the answer to a POST that did not say 201 with an id. The details are those of an ErrorList;
+// hasID says that an order's id stands in the answer all the same.
 func creationOf(status int, details []Detail, hasID bool) Creation {
 	switch status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests:
@@ -206,16 +206,21 @@ func creationOf(status int, details []Detail, hasID bool) Creation {
 	}
 }
 
+// maxMasked is how much of an answer that could not be decoded is masked for its excerpt: far more than the excerpt, so
+// that a secret at the cut does not come into it.
+const maxMasked = 64 << 10
+
 // answerError makes the error of an answer.
 func (c *Client) answerError(k call, resp *http.Response, body []byte) *Error {
 	e := k.failed(nil)
 	e.StatusCode, e.Details, e.RetryAt = resp.StatusCode, decodeDetails(body), retryAt(resp)
 	secrets := c.auth.secrets()
 	for i := range e.Details {
-		e.Details[i].Description = mask(e.Details[i].Description, secrets)
+		d := &e.Details[i]
+		d.Code, d.Description, d.Number = mask(d.Code, secrets), mask(d.Description, secrets), mask(d.Number, secrets)
 	}
 	if len(e.Details) == 0 {
-		if text := excerpt(mask(string(body), secrets)); text != "" {
+		if text := excerpt(mask(string(body[:min(len(body), maxMasked)]), secrets)); text != "" {
 			e.Err = fmt.Errorf("the answer reads %q", text)
 		}
 	}

@@ -66,7 +66,7 @@ func (c *Client) OrdersByCustomerOrderID(ctx context.Context, customerOrderID st
 type orderList struct {
 	orders []OrderSummary
 	seen   map[OrderID]bool
-	total  *int // Bandwidth's count; nil where the list has none
+	total  *int // Bandwidth's count, the greatest of the pages'; nil where the list has none
 }
 
 // add takes a page and returns the name of the next one; empty for none.
@@ -80,7 +80,7 @@ func (l *orderList) add(body []byte) (next string, err error) {
 	if list == nil && len(root.children) > 0 {
 		return "", fmt.Errorf("%w: it holds no list of orders", ErrUnreadable)
 	}
-	if total := quantity(list.value("TotalCount")); total != nil {
+	if total := quantity(list.value("TotalCount")); total != nil && (l.total == nil || *total > *l.total) {
 		l.total = total
 	}
 	for _, e := range list.all("OrderIdUserIdDate") {

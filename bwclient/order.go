@@ -175,16 +175,31 @@ func (c *Client) created(k call, resp *http.Response, body []byte, readErr error
 		}
 	}
 	c.auth.refused(resp.StatusCode)
+	if readErr != nil {
+		body = nil // what came before the end may be cut off anywhere: only the status decides
+	}
 	e := c.answerError(k, resp, body)
 	if readErr != nil {
-		// What came before the end may be cut off anywhere: only the status decides.
-		e.Err, e.Details, body = readErr, nil, nil
+		e.Err = readErr
 	}
-	e.Creation = creationOf(resp.StatusCode, e.Details, resp.Header.Get("Location") != "" || namesOrder(body))
+	refusal := e.Details
+	if !listsErrors(body) {
+		refusal = nil // somebody else's 400: a gateway's, or a form that no document gives for orders
+	}
+	e.Creation = creationOf(resp.StatusCode, refusal, resp.Header.Get("Location") != "" || namesOrder(body))
 	if resp.StatusCode == http.StatusCreated && e.Err == nil {
 		e.Err = errors.New("the answer names no order")
 	}
 	return Created{}, e
+}
+
+// listsErrors reports whether an answer refuses an order in the documented form: an ErrorList that holds errors.
+func listsErrors(body []byte) bool {
+	root, err := parse(body)
+	if err != nil {
+		return false
+	}
+	return root.child("ErrorList").child("Error").childText("Code") != ""
 }
 
 // namesOrder reports whether an order's id stands anywhere in an answer.

@@ -54,20 +54,21 @@ func CountWrites(t *http.Transport) *http.Transport {
 	return t
 }
 
-// countedConn counts the writes to a connection, and holds the first one of a POST to its deadline.
+// countedConn counts the writes to a connection, and holds those of a POST to its deadline.
 type countedConn struct {
 	net.Conn
 	writes atomic.Int64
-	// sendBy is the deadline of the next write; nil for none.
+	// sendBy is the deadline of the writes, from the moment the connection is taken for a POST until its answer
+	// begins; nil for none.
 	sendBy atomic.Pointer[time.Time]
 }
 
 // Write counts a write of which at least a byte left. It is counted before it begins: whoever reads the count
 // meanwhile must not take the request for unsent.
 func (c *countedConn) Write(b []byte) (int, error) {
-	// P11: this is the last moment at which a POST can be held back. Dialling may have taken its time, and a machine
-	// that was suspended meanwhile has stopped the clock of the context's deadline.
-	if by := c.sendBy.Swap(nil); by != nil && passed(*by) {
+	// P11: this is the last moment at which a POST, or the rest of a long one, can be held back. Dialling may have taken
+	// its time, and a machine that was suspended meanwhile has stopped the clock of the context's deadline.
+	if by := c.sendBy.Load(); by != nil && passed(*by) {
 		return 0, ErrTooLate
 	}
 	c.writes.Add(1)
@@ -104,6 +105,7 @@ type writeWatch struct {
 	asked  atomic.Bool // the transport looked for a connection, so it tells what it does
 	got    atomic.Bool
 	conn   atomic.Pointer[countedConn] // nil where its writes are not known
+	held   atomic.Pointer[countedConn] // whose writes the deadline holds
 	before atomic.Int64
 }
 
@@ -115,6 +117,7 @@ func (w *writeWatch) trace() *httptrace.ClientTrace {
 			if conn != nil {
 				w.before.Store(conn.writes.Load())
 				conn.sendBy.Store(&w.sendBy)
+				w.held.Store(conn)
 			}
 			if w.got.Swap(true) {
 				// A second connection: what was counted belongs to the first, so be careful.
@@ -122,7 +125,27 @@ func (w *writeWatch) trace() *httptrace.ClientTrace {
 			}
 			w.conn.Store(conn)
 		},
+		// An answer has begun: the connection may serve other calls once that has been read.
+		GotFirstResponseByte: func() {
+			if conn := w.held.Load(); conn != nil {
+				conn.sendBy.CompareAndSwap(&w.sendBy, nil)
+			}
+		},
 	}
+}
+
+// finalAnswers takes the body away from answers that are none: a server that switches protocols unasked (101) hands
+// over its connection, whose reading would never end, whatever the deadline.
+type finalAnswers struct{ next http.RoundTripper }
+
+// RoundTrip sends the request on.
+func (f *finalAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := f.next.RoundTrip(req)
+	if err == nil && resp.StatusCode < http.StatusOK {
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody
+	}
+	return resp, err
 }
 
 // nothingSent reports whether surely nothing was written: no connection was had, or nothing was written to it.

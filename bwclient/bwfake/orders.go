@@ -70,6 +70,23 @@ func (e *element) child(name string) *element {
 	return nil
 }
 
+// numbers returns what the element's TelephoneNumberList lists, and refuses what else stands there.
+func (e *element) numbers(fail func(code, description, number string)) []string {
+	list := e.child("TelephoneNumberList")
+	if list == nil {
+		return nil
+	}
+	var out []string
+	for _, c := range list.Children {
+		if name := c.XMLName.Local; name != "TelephoneNumber" {
+			fail("5002", "The element "+name+" is not allowed here.", "")
+			continue
+		}
+		out = append(out, strings.TrimSpace(c.Text))
+	}
+	return out
+}
+
 // apiError is an error of the vendor's.
 type apiError struct{ code, description, number string }
 
@@ -77,8 +94,7 @@ type apiError struct{ code, description, number string }
 func (s *Server) createOrder(x *exchange) {
 	body, err := io.ReadAll(io.LimitReader(x.r.Body, 4<<20))
 	if err != nil {
-		x.code = 0
-		return
+		x.drop() // the request did not come in whole
 	}
 	var root element
 	if media := x.r.Header.Get("Content-Type"); !strings.HasPrefix(media, "application/xml") && !strings.HasPrefix(media, "text/xml") {
@@ -166,11 +182,12 @@ func (s *Server) readOrder(root *element) (o *order, errs []apiError, missingTyp
 		}
 	}
 	if existing := root.child("ExistingTelephoneNumberOrderType"); existing != nil {
-		if list := existing.child("TelephoneNumberList"); list != nil {
-			for _, c := range list.Children {
-				o.asked = append(o.asked, strings.TrimSpace(c.Text))
+		for _, c := range existing.Children {
+			if name := c.XMLName.Local; name != "TelephoneNumberList" && name != "ReservationIdList" {
+				fail("5002", "The element "+name+" is not allowed here.", "")
 			}
 		}
+		o.asked = existing.numbers(fail)
 		if len(o.asked) == 0 {
 			fail("5001", "The telephone number list is empty.", "")
 		}

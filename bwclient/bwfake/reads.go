@@ -170,15 +170,23 @@ func (s *Server) createDisconnect(x *exchange) {
 		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
 		return
 	}
-	kind := root.child("DisconnectTelephoneNumberOrderType")
-	if kind == nil || kind.child("TelephoneNumberList") == nil {
-		x.write(http.StatusBadRequest, "application/xml", xmlHead+"<DisconnectTelephoneNumberOrderResponse><ErrorList><Error><Code>5001</Code><Description>The telephone number list is empty.</Description></Error></ErrorList></DisconnectTelephoneNumberOrderResponse>")
+	var errs []apiError
+	var numbers []string
+	if kind := root.child("DisconnectTelephoneNumberOrderType"); kind != nil {
+		numbers = kind.numbers(func(code, description, number string) { errs = append(errs, apiError{code, description, number}) })
+	}
+	if len(errs) == 0 && len(numbers) == 0 {
+		errs = []apiError{{"5001", "The telephone number list is empty.", ""}}
+	}
+	if len(errs) > 0 {
+		var b strings.Builder
+		writeErrors(&b, errs)
+		x.write(http.StatusBadRequest, "application/xml", xmlHead+"<DisconnectTelephoneNumberOrderResponse>"+b.String()+"</DisconnectTelephoneNumberOrderResponse>")
 		return
 	}
 	d := &disconnect{id: newID(), created: s.opts.Now()}
 	s.mu.Lock()
-	for _, c := range kind.child("TelephoneNumberList").Children {
-		n := strings.TrimSpace(c.Text)
+	for _, n := range numbers {
 		if s.holders[n] == nil {
 			d.lost = append(d.lost, n)
 			continue
@@ -190,7 +198,7 @@ func (s *Server) createDisconnect(x *exchange) {
 	s.disc[d.id] = d
 	s.mu.Unlock()
 	x.w.Header().Set("Location", s.location(x.r, "disconnects/"+d.id))
-	x.write(http.StatusCreated, "application/xml", xmlHead+"<DisconnectTelephoneNumberOrderResponse><orderRequest><OrderCreateDate>"+stamp(d.created)+"</OrderCreateDate><id>"+d.id+"</id></orderRequest><OrderStatus>RECEIVED</OrderStatus></DisconnectTelephoneNumberOrderResponse>")
+	x.reply(http.StatusCreated, xmlHead+"<DisconnectTelephoneNumberOrderResponse><orderRequest><OrderCreateDate>"+stamp(d.created)+"</OrderCreateDate><id>"+d.id+"</id></orderRequest><OrderStatus>RECEIVED</OrderStatus></DisconnectTelephoneNumberOrderResponse>")
 }
 
 func (s *Server) getDisconnect(x *exchange) {

@@ -166,7 +166,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint string, 
 		h(x) // its faults depend on the order in its body
 		return
 	}
-	x.fate = s.fault(r.Method, endpoint, r.URL.Query().Get("customerOrderId"))
+	coid := r.URL.Query().Get("customerOrderId")
+	if o := s.find(r.PathValue("id")); o != nil {
+		coid = o.coid
+	}
+	x.fate = s.fault(r.Method, endpoint, coid)
 	if x.before(s) {
 		return
 	}

@@ -198,7 +198,7 @@ func ParseReplayOf(value string) (key string, generation int, err error) {
 	key, digits, _ := strings.Cut(value, ".")
 	generation, err = strconv.Atoi(digits)
 	if err != nil || generation < 0 || !ValidKey(key) || strconv.Itoa(generation) != digits {
-		return "", 0, fmt.Errorf("%s: %q is not the id of a dead letter; want <key>.<generation>", HeaderReplayOf, value)
+		return "", 0, fmt.Errorf("%s: %q is not the id of a dead letter; want <key>.<generation>", HeaderReplayOf, clip(value))
 	}
 	return key, generation, nil
 }

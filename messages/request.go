@@ -5,12 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"reflect"
-	"slices"
-	"strings"
 )
 
 // MaxBody is the size of the largest request body, in bytes (P40).
@@ -123,146 +118,6 @@ var fieldsOf = map[Kind][]string{
 		"loa_authorizing_person", "subscriber", "wireless_info", "triggered", "partial_port", "alternate_spid", "target_resp_org_id", "draft"},
 }
 
-// Decode decodes the body of a request of a kind. It is strict: an unknown field, a field of another kind, one that
-// stands twice, a wrong type or anything after the object is a [*RequestError] with the reason malformed that names
-// the field.
-func Decode(kind Kind, body []byte) (*Request, error) {
-	fields, ok := fieldsOf[kind]
-	switch {
-	case !ok:
-		return nil, malformed("", "the kind %q is not known", kind)
-	case len(body) > MaxBody:
-		return nil, malformed("", "the body is %d bytes long; at most %d are taken", len(body), MaxBody)
-	case len(bytes.TrimSpace(body)) == 0:
-		return nil, malformed("", "the body is empty; a JSON object is wanted")
-	}
-	if err := checkKeys(body); err != nil {
-		return nil, err
-	}
-	r := new(Request)
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(r); err != nil {
-		return nil, decodeError(err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, malformed("", "there is something after the JSON object")
-	}
-	var present map[string]json.RawMessage
-	if err := json.Unmarshal(body, &present); err != nil {
-		return nil, decodeError(err)
-	}
-	for name, value := range present {
-		if !slices.Contains(common, name) && !slices.Contains(fields, name) {
-			return nil, malformed(name, "%s: a %s request has no such field", name, kind)
-		}
-		if string(value) == "null" {
-			return nil, malformed(name, "%s: null is no value; leave the field out", name)
-		}
-	}
-	return r, nil
-}
-
-// decodeError turns the decoder's error into a sentence.
-func decodeError(err error) *RequestError {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &typ):
-		field := typ.Field
-		if field == "" {
-			return malformed("", "the body is a JSON %s; an object is wanted", typ.Value)
-		}
-		field = strings.TrimPrefix(field, "PortInFields.") // the embedded struct is no part of the contract
-		return malformed(field, "%s: a %s stands where %s is wanted", field, typ.Value, typeName(typ.Type))
-	case errors.As(err, &syntax):
-		return malformed("", "the body is not JSON: %v at byte %d", syntax, syntax.Offset)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return malformed("", "the body is not JSON: it ends too early")
-	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		field = strings.Trim(field, `"`)
-		return malformed(field, "%s: there is no such field", field)
-	}
-	return malformed("", "the body cannot be decoded: %v", err)
-}
-
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Slice:
-		return "a list"
-	default:
-		return "an object"
-	}
-}
-
-// maxDepth bounds how deep a body may nest.
-const maxDepth = 16
-
-// checkKeys refuses a field that stands twice in one object, one in other letter case than documented, and bodies
-// that nest too deep: the decoder would take the last, match without case, or recurse.
-func checkKeys(body []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	type level struct {
-		object bool
-		key    bool // the next token is a key
-		seen   map[string]bool
-	}
-	var stack []level
-	for {
-		tok, err := dec.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return decodeError(err)
-		}
-		if top := len(stack) - 1; top >= 0 && stack[top].object && stack[top].key {
-			if key, ok := tok.(string); ok {
-				if stack[top].seen[key] {
-					return malformed(key, "%s: the field stands twice", key)
-				}
-				if top == 0 && key != strings.ToLower(key) {
-					return malformed(key, "%s: there is no such field", key)
-				}
-				stack[top].seen[key] = true
-				stack[top].key = false
-				continue
-			}
-		}
-		switch tok {
-		case json.Delim('{'):
-			stack = append(stack, level{object: true, key: true, seen: map[string]bool{}})
-		case json.Delim('['):
-			stack = append(stack, level{})
-		case json.Delim('}'), json.Delim(']'):
-			stack = stack[:len(stack)-1]
-			if len(stack) > 0 && stack[len(stack)-1].object {
-				stack[len(stack)-1].key = true
-			}
-			if len(stack) == 0 {
-				return nil // what follows is Decode's business
-			}
-		default:
-			if len(stack) > 0 && stack[len(stack)-1].object {
-				stack[len(stack)-1].key = true
-			}
-		}
-		if len(stack) > maxDepth {
-			return malformed("", "the body nests more than %d levels deep", maxDepth)
-		}
-		if len(stack) == 0 {
-			return nil
-		}
-	}
-}
-
 // ContentHash returns the hash by which two requests with one request id are compared: SHA-256, in hex, over the
 // kind and the canonical JSON of the decoded body without metadata and tenant, before any default is applied.
 func ContentHash(kind Kind, r *Request) string {
@@ -273,7 +128,9 @@ func ContentHash(kind Kind, r *Request) string {
 		data = []byte(err.Error()) // raw fields come from a decoded body, so they encode
 	}
 	var canonical any
-	if json.Unmarshal(data, &canonical) == nil {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber() // a float would make large numbers in raw fields equal that are not
+	if dec.Decode(&canonical) == nil {
 		data, _ = json.Marshal(canonical) // keys sorted, raw fields compacted
 	}
 	sum := sha256.Sum256(append([]byte(string(kind)+"\n"), data...))

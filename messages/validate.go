@@ -36,11 +36,16 @@ var (
 func ValidNumber(s string) bool { return numberShape.MatchString(s) }
 
 func invalid(field, format string, args ...any) *RequestError {
+	for i, arg := range args {
+		if s, ok := arg.(string); ok {
+			args[i] = clip(s)
+		}
+	}
 	return &RequestError{Reason: ReasonInvalid, Field: field, Text: field + ": " + fmt.Sprintf(format, args...)}
 }
 
-// Validate checks the rules of a kind. Its error is a [*RequestError] with the reason invalid, for the first rule
-// that is broken.
+// Validate checks the rules of a kind. Its error is a [*RequestError] for the first rule that is broken, with the
+// reason invalid; malformed for a kind that is not known.
 func (r *Request) Validate(kind Kind) error {
 	checks := []func() *RequestError{r.checkCommon}
 	switch kind {
@@ -54,6 +59,8 @@ func (r *Request) Validate(kind Kind) error {
 		checks = append(checks, r.checkPlace, func() *RequestError { return r.checkNumbers(true) }, r.checkPortIn)
 	case Cancel:
 		checks = append(checks, r.checkCancel)
+	default:
+		return malformed("", "the kind %q is not known", kind)
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -72,14 +79,19 @@ func (r *Request) checkCommon() *RequestError {
 	case r.Tenant != "" && !ValidTenant(r.Tenant):
 		return invalid("tenant", "use 1 to 32 letters, digits, - and _")
 	}
-	size := 0
-	for k, v := range r.Metadata {
-		size += len(k) + len(v)
-	}
-	if size > MaxMetadataBytes {
+	if size := MetadataSize(r.Metadata); size > MaxMetadataBytes {
 		return invalid("metadata", "its keys and values take %d bytes; at most %d are taken", size, MaxMetadataBytes)
 	}
 	return nil
+}
+
+// MetadataSize returns how many bytes the keys and values of metadata take.
+func MetadataSize(metadata map[string]string) int {
+	size := 0
+	for k, v := range metadata {
+		size += len(k) + len(v)
+	}
+	return size
 }
 
 func (r *Request) checkPlace() *RequestError {

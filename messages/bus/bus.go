@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -72,51 +73,67 @@ type Receipt struct {
 	RequestID string `json:"request_id"`
 }
 
+// outgoing is a request that is about to be published.
+type outgoing struct {
+	kind           messages.Kind
+	subject        string
+	key, requestID string
+	body           []byte
+	replayOf       string // the letter's id; empty for a plain request
+	acceptDouble   bool
+}
+
 // Publish checks a request and publishes it, with its tenant in the subject, and waits until the server has stored it
 // (P30a): a plain publish to a full queue would get no error, and the message would be gone. An error of the request
-// itself is a [*messages.RequestError], and nothing was sent.
+// itself is a [*messages.RequestError], and nothing was sent. After any error a publish under the same request id is
+// safe.
 func (c *Client) Publish(ctx context.Context, kind messages.Kind, r *messages.Request) (Receipt, error) {
-	body, err := encode(kind, r)
+	out, err := c.outgoing(kind, r)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.publish(ctx, c.names.Request(kind, r.Tenant), c.names.Key(r.Tenant, r.RequestID), r.RequestID, body, nil)
+	return c.publish(ctx, out)
 }
 
-// encode checks a request as the worker will, and returns its body.
-func encode(kind messages.Kind, r *messages.Request) ([]byte, error) {
+// outgoing checks a request as the worker will.
+func (c *Client) outgoing(kind messages.Kind, r *messages.Request) (outgoing, error) {
 	if err := r.Validate(kind); err != nil {
-		return nil, err
+		return outgoing{}, err
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("encode the request: %w", err)
+		return outgoing{}, fmt.Errorf("encode the request: %w", err)
 	}
 	if _, err := messages.Decode(kind, body); err != nil { // a field of another kind, or too large
-		return nil, err
+		return outgoing{}, err
 	}
-	return body, nil
+	return outgoing{
+		kind: kind, subject: c.names.Request(kind, r.Tenant), key: c.names.Key(r.Tenant, r.RequestID), requestID: r.RequestID, body: body,
+	}, nil
 }
 
-func (c *Client) publish(ctx context.Context, subject, key, requestID string, body []byte, header nats.Header) (Receipt, error) {
+func (c *Client) publish(ctx context.Context, out outgoing) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	msg := nats.NewMsg(subject)
-	msg.Data = body
-	for name, values := range header {
-		msg.Header[name] = values
+	msg := nats.NewMsg(out.subject)
+	msg.Data = out.body
+	if out.replayOf != "" {
+		msg.Header.Set(messages.HeaderReplayOf, out.replayOf)
+	}
+	if out.acceptDouble {
+		msg.Header.Set(messages.HeaderAcceptDouble, "true")
 	}
 	ack, err := c.js.PublishMsg(ctx, msg)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("publish %s: %w", subject, publishError(err))
+		return Receipt{}, fmt.Errorf("publish %s: %w", out.subject, publishError(err))
 	}
-	return Receipt{Key: key, Sequence: ack.Sequence, Subject: subject, RequestID: requestID}, nil
+	return Receipt{Key: out.key, Sequence: ack.Sequence, Subject: out.subject, RequestID: out.requestID}, nil
 }
 
-// Codes of JetStream's for a stream that takes no more messages or bytes.
+// Codes of JetStream's for a stream that takes no more messages. The first stands for any failure of the store.
 const (
-	codeMaxMessages jetstream.ErrorCode = 10077
-	codeMaxBytes    jetstream.ErrorCode = 10167
+	codeStoreFailed     jetstream.ErrorCode = 10077
+	codeTooManyRequests jetstream.ErrorCode = 10167
 )
 
 func publishError(err error) error {
@@ -124,7 +141,7 @@ func publishError(err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
 		return ErrNoStream
-	case errors.As(err, &api) && (api.ErrorCode == codeMaxMessages || api.ErrorCode == codeMaxBytes):
+	case errors.As(err, &api) && (api.ErrorCode == codeStoreFailed && strings.HasPrefix(api.Description, "maximum ") || api.ErrorCode == codeTooManyRequests):
 		return fmt.Errorf("%w (%w)", ErrQueueFull, err)
 	default:
 		return err

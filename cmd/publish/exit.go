@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nats-io/nats.go"
+
 	"bandwidthworker/messages"
 	"bandwidthworker/messages/bus"
 )
@@ -43,7 +45,7 @@ func exitCode(err error) int {
 		return exit.code
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimedOut
-	case errors.Is(err, bus.ErrNoWorker), errors.Is(err, bus.ErrNoStream):
+	case errors.Is(err, bus.ErrNoWorker), errors.Is(err, bus.ErrNoStream), errors.Is(err, nats.ErrConnectionClosed):
 		return exitNoConnection
 	default:
 		return exitFailed

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bandwidthworker/messages"
@@ -18,25 +19,33 @@ type dlqCmd struct {
 
 // dlqListCmd lists dead letters.
 type dlqListCmd struct {
-	Kind   string `help:"Only of this kind."`
-	Reason string `help:"Only with this reason."`
-	Tenant string `help:"Only of this tenant."`
+	Kind   string `env:"-" help:"Only of this kind."`
+	Reason string `env:"-" help:"Only with this reason."`
+	Tenant string `env:"-" help:"Only of this tenant; _ for those of none."`
 }
 
 // Run lists them.
 func (l dlqListCmd) Run(p *program, c *cli) error {
-	client, done, err := c.connect()
+	if err := errors.Join(checkKind(l.Kind, messages.Unknown), checkReason(l.Reason), checkTenant(l.Tenant)); err != nil {
+		return exitError{exitUsage, err}
+	}
+	client, done, err := c.connect(p)
 	if err != nil {
 		return err
 	}
 	defer done()
+	found := false
 	for letter, err := range client.Letters(p.ctx, bus.Filter{Kind: messages.Kind(l.Kind), Reason: messages.Reason(l.Reason), Tenant: l.Tenant}) {
 		if err != nil {
 			return err
 		}
+		found = true
 		if err := p.letter(c, letter); err != nil {
 			return err
 		}
+	}
+	if !found {
+		p.say("there are no such dead letters")
 	}
 	return nil
 }
@@ -48,14 +57,31 @@ func (p *program) letter(c *cli, l bus.Letter) error {
 	}
 	text := ""
 	if len(l.Errors) > 0 {
-		text = l.Errors[0].Code + " " + l.Errors[0].Description
+		text = l.Errors[0].Description
+		if code := l.Errors[0].Code; code != string(l.Reason) {
+			text = code + " " + text
+		}
 	}
 	can := "replayable"
 	if !l.Replayable() {
 		can = "edit first"
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s  %s  %-9s %-16s %-10s %s\n", l.Key, l.DeadAt.Format(time.RFC3339), l.Kind, l.Reason, can, text)
+	_, err := fmt.Fprintf(p.stdout, "%s  %s  %-9s %-16s %-10s  %s  %s\n", l.Key, l.DeadAt.Local().Format(time.RFC3339), l.Kind, l.Reason, can, requestOf(l), text)
 	return err
+}
+
+// requestOf names the request of a dead letter, as far as it could be decoded.
+func requestOf(l bus.Letter) string {
+	var named struct {
+		RequestID string `json:"request_id"`
+	}
+	if err := json.Unmarshal(l.Request, &named); err != nil || named.RequestID == "" {
+		named.RequestID = "-"
+	}
+	if l.Tenant != "" && l.Tenant != messages.NoTenant {
+		return named.RequestID + " of " + l.Tenant
+	}
+	return named.RequestID
 }
 
 // dlqShowCmd shows a dead letter.
@@ -65,7 +91,10 @@ type dlqShowCmd struct {
 
 // Run prints it as JSON.
 func (s dlqShowCmd) Run(p *program, c *cli) error {
-	client, done, err := c.connect()
+	if err := checkKey(s.Key); err != nil {
+		return exitError{exitUsage, err}
+	}
+	client, done, err := c.connect(p)
 	if err != nil {
 		return err
 	}
@@ -84,15 +113,14 @@ func (s dlqShowCmd) Run(p *program, c *cli) error {
 // replayCmd replays dead letters.
 type replayCmd struct {
 	Keys         []string `arg:"" optional:"" name:"key" help:"Keys of the orders."`
-	Reason       string   `help:"Those with this reason."`
-	All          bool     `help:"All that can be replayed as they are."`
-	DryRun       bool     `name:"dry-run" help:"Only show what would be replayed."`
-	AcceptDouble bool     `name:"accept-double" help:"Take the risk of buying twice, where nothing can rule it out."`
+	Reason       string   `env:"-" help:"Those with this reason."`
+	All          bool     `env:"-" help:"All that can be replayed as they are."`
+	DryRun       bool     `env:"-" name:"dry-run" help:"Only show what would be replayed."`
+	AcceptDouble bool     `env:"-" name:"accept-double" help:"Take the risk of buying twice, where nothing can rule it out."`
 }
 
-// Run replays them. Those that cannot be replayed as they are are skipped and named; it is an error only where they
-// were asked for by key.
-func (r replayCmd) Run(p *program, c *cli) error {
+// check refuses what cannot be meant.
+func (r replayCmd) check() error {
 	chosen := 0
 	for _, given := range []bool{len(r.Keys) > 0, r.Reason != "", r.All} {
 		if given {
@@ -100,50 +128,97 @@ func (r replayCmd) Run(p *program, c *cli) error {
 		}
 	}
 	if chosen != 1 {
-		return exitError{exitUsage, errors.New("choose what to replay: keys, --reason or --all")}
+		return errors.New("choose what to replay, in one way: keys, --reason or --all")
 	}
-	client, done, err := c.connect()
+	errs := []error{checkReason(r.Reason)}
+	for _, key := range r.Keys {
+		errs = append(errs, checkKey(key))
+	}
+	return errors.Join(errs...)
+}
+
+// Run replays them. Those that cannot be replayed as they are are skipped and named; it is an error only where they
+// were asked for by key.
+func (r replayCmd) Run(p *program, c *cli) error {
+	if err := r.check(); err != nil {
+		return exitError{exitUsage, err}
+	}
+	client, done, err := c.connect(p)
 	if err != nil {
 		return err
 	}
 	defer done()
-	var letters []bus.Letter
-	for _, key := range r.Keys {
-		letter, err := client.Letter(p.ctx, key)
-		if err != nil {
-			return err
-		}
-		if !letter.Replayable() {
-			return fmt.Errorf("%w: %s is %s", bus.ErrNotReplayable, letter.LetterID, letter.Reason)
-		}
-		letters = append(letters, letter)
+	letters, skipped, err := r.choose(p, client)
+	if err != nil {
+		return err
 	}
-	if len(r.Keys) == 0 {
-		// They are collected first: replaying adds letters, which must not be replayed again in the same run.
-		for letter, err := range client.Letters(p.ctx, bus.Filter{Reason: messages.Reason(r.Reason)}) {
-			if err != nil {
+	for i, letter := range letters {
+		if r.DryRun {
+			if err := p.plan(c, letter); err != nil {
 				return err
 			}
-			if !letter.Replayable() {
-				p.say("skipped %s: %s has to be edited first", letter.LetterID, letter.Reason)
-				continue
-			}
-			letters = append(letters, letter)
-		}
-	}
-	for _, letter := range letters {
-		if r.DryRun {
-			p.say("would replay %s (%s): %s", letter.LetterID, letter.Reason, letter.DeadLetter.Replay)
 			continue
 		}
 		receipt, err := client.Replay(p.ctx, letter, r.AcceptDouble)
 		if err != nil {
-			return err
+			p.say("%d of %d dead letters were replayed before this", i, len(letters))
+			return unsure(err, "replay "+letter.LetterID+" again")
 		}
 		if err := p.receipt(c, receipt); err != nil {
 			return err
 		}
 	}
-	p.say("%d dead letters", len(letters))
+	verb := "replayed"
+	if r.DryRun {
+		verb = "would be replayed"
+	}
+	p.say("%s: %d; skipped: %d", verb, len(letters), skipped)
 	return nil
+}
+
+// choose returns the letters to replay, and how many were skipped.
+func (r replayCmd) choose(p *program, client *bus.Client) (letters []bus.Letter, skipped int, err error) {
+	for i, key := range r.Keys {
+		if slices.Contains(r.Keys[:i], key) {
+			continue
+		}
+		letter, err := client.Letter(p.ctx, key)
+		if err != nil {
+			return nil, 0, err
+		}
+		if !letter.Replayable() {
+			return nil, 0, fmt.Errorf("%w: %s is %s", bus.ErrNotReplayable, letter.LetterID, letter.Reason)
+		}
+		letters = append(letters, letter)
+	}
+	if len(r.Keys) > 0 {
+		return letters, 0, nil
+	}
+	// They are collected first: replaying adds letters, which must not be replayed again in the same run.
+	for letter, err := range client.Letters(p.ctx, bus.Filter{Reason: messages.Reason(r.Reason)}) {
+		if err != nil {
+			return nil, 0, err
+		}
+		if !letter.Replayable() {
+			p.say("skipped %s: %s has to be edited first", letter.LetterID, letter.Reason)
+			skipped++
+			continue
+		}
+		letters = append(letters, letter)
+	}
+	return letters, skipped, nil
+}
+
+// plan prints what a replay would publish.
+func (p *program) plan(c *cli, l bus.Letter) error {
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(struct {
+			LetterID string          `json:"letter_id"`
+			Reason   messages.Reason `json:"reason"`
+			Subject  string          `json:"subject"`
+			Replay   json.RawMessage `json:"replay"`
+		}{l.LetterID, l.Reason, l.Subject, l.DeadLetter.Replay})
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s  %s  %s\n", l.LetterID, l.Reason, l.DeadLetter.Replay)
+	return err
 }

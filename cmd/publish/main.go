@@ -21,6 +21,8 @@ const description = `Publishes requests to the Bandwidth order workers and shows
 
 Results go to stdout, one JSON object a line with --json; everything else goes to stderr. Exit codes: 0 completed, 1 failed, 2 usage, 3 partial, 4 timed out (the order goes on), 5 no connection.
 
+After 4 publish again only with the same --request-id: that is the same order, never a second one.
+
 Examples:
 
   publish provision +19195551234 --wait                      order a number and see it through

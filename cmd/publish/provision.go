@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"bandwidthworker/messages"
 	"bandwidthworker/messages/bus"
@@ -16,11 +18,11 @@ import (
 
 // requestFlags are those of every command that publishes a request.
 type requestFlags struct {
-	RequestID string            `name:"request-id" help:"Key by which a repeated request is the same order; a UUID if left out."`
-	Tenant    string            `help:"On whose behalf."`
-	Meta      map[string]string `name:"meta" placeholder:"K=V" help:"Comes back in every event; may be given again."`
-	Wait      bool              `help:"Show each step and end with the order's outcome."`
-	Timeout   time.Duration     `default:"0s" help:"How long to wait; 0 for as long as it takes. The order goes on after it."`
+	RequestID string            `env:"-" name:"request-id" help:"Key by which a repeated request is the same order; a UUID if left out."`
+	Tenant    string            `env:"-" help:"On whose behalf."`
+	Meta      map[string]string `env:"-" name:"meta" placeholder:"K=V" help:"Comes back in every event; may be given again."`
+	Wait      bool              `env:"-" help:"Show each step and end with the order's outcome."`
+	Timeout   time.Duration     `env:"-" default:"0s" help:"How long to wait; 0 for as long as it takes. The order goes on after it."`
 }
 
 // request returns the fields of every request.
@@ -35,9 +37,9 @@ func (f requestFlags) request() *messages.Request {
 type provisionCmd struct {
 	requestFlags   `embed:""`
 	Numbers        []string `arg:"" name:"number" help:"Numbers in E.164, such as +19195551234."`
-	SiteID         string   `name:"site-id" help:"Site; the workers' default if left out."`
-	SIPPeer        string   `name:"sip-peer" help:"SIP peer; the workers' default if left out."`
-	PartialAllowed bool     `name:"partial-allowed" negatable:"" default:"true" help:"Take less than all."`
+	SiteID         string   `env:"-" name:"site-id" help:"Site; the workers' default if left out."`
+	SIPPeer        string   `env:"-" name:"sip-peer" help:"SIP peer; the workers' default if left out."`
+	PartialAllowed bool     `env:"-" name:"partial-allowed" negatable:"" default:"true" help:"Take less than all."`
 }
 
 // Run publishes the request.
@@ -53,42 +55,73 @@ func (f provisionCmd) Run(p *program, c *cli) error {
 	return publish(p, c, messages.Provision, r, f.requestFlags)
 }
 
-var tenDigits = regexp.MustCompile(`^1?[2-9]\d{9}$`)
+var (
+	punctuation = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "+", "")
+	tenDigits   = regexp.MustCompile(`^1?([2-9]\d{9})$`)
+)
 
-// checkNumbers refuses numbers that are not written in E.164, with the form that is meant.
+// checkNumbers refuses numbers that are not written in E.164, with the form that is meant where it can be told.
 func checkNumbers(numbers []string) error {
 	for _, n := range numbers {
-		if tenDigits.MatchString(n) {
-			return exitError{exitUsage, fmt.Errorf("numbers: %q is not in E.164; did you mean +1%s?", n, n[len(n)-10:])}
+		digits := tenDigits.FindStringSubmatch(punctuation.Replace(n))
+		if messages.ValidNumber(n) || digits == nil || !messages.ValidNumber("+1"+digits[1]) {
+			continue
 		}
+		return exitError{exitUsage, fmt.Errorf("numbers: %q is not in E.164; did you mean +1%s?", n, digits[1])}
 	}
 	return nil
 }
+
+// lateEvent is when a wait without any event says so.
+const lateEvent = 5 * time.Second
 
 // publish sends a request and, if asked, sees it through.
 func publish(p *program, c *cli, kind messages.Kind, r *messages.Request, f requestFlags) error {
 	if err := r.Validate(kind); err != nil {
 		return usage(err) // the same as the worker would, before anything is sent
 	}
-	client, done, err := c.connect()
+	client, done, err := c.connect(p)
 	if err != nil {
 		return err
 	}
 	defer done()
+	again := "publish again with --request-id " + r.RequestID
+	if r.Tenant != "" {
+		again += " --tenant " + r.Tenant
+	}
 	if !f.Wait {
 		receipt, err := client.Publish(p.ctx, kind, r)
 		if err != nil {
-			return usage(err)
+			return unsure(usage(err), again)
 		}
 		return p.receipt(c, receipt)
 	}
 	ctx, cancel := waiting(p.ctx, f.Timeout)
 	defer cancel()
-	receipt, e, err := client.Request(ctx, kind, r, func(e messages.Event) { p.say("%s", e.Line()) })
+	p.say("request_id %s key %s", r.RequestID, client.Names().Key(r.Tenant, r.RequestID))
+	late := time.AfterFunc(lateEvent, func() { p.say("no event yet: the request waits for a worker; is one running?") })
+	defer late.Stop()
+	receipt, e, err := client.Request(ctx, kind, r, func(e messages.Event) {
+		late.Stop()
+		p.say("%s", e.Line())
+	})
 	if receipt.Key == "" {
-		return usage(err)
+		return unsure(usage(err), again)
 	}
 	return p.outcome(c, receipt, e, err)
+}
+
+// unsure adds to the error of a publish what is known about it. Where the server's answer did not come, the request
+// may have been stored all the same: that is no failure to be repeated under another id.
+func unsure(err error, again string) error {
+	var exit exitError
+	var refused *jetstream.APIError
+	switch {
+	case errors.As(err, &exit), errors.As(err, &refused), errors.Is(err, bus.ErrNoStream), errors.Is(err, bus.ErrQueueFull), errors.Is(err, bus.ErrNotReplayable):
+		return err // surely not stored
+	default:
+		return exitError{exitTimedOut, fmt.Errorf("%w: the server's answer did not come and the request may have been stored; to %s is safe: it is the same order, never a second one", err, again)}
+	}
 }
 
 // waiting bounds a wait.
@@ -124,7 +157,7 @@ func (p *program) outcome(c *cli, r bus.Receipt, e *messages.Event, err error) e
 			return err
 		}
 	} else {
-		if _, err := fmt.Fprintf(p.stdout, "%s %s %s\n", e.Outcome, e.Key, e.Reason); err != nil {
+		if _, err := fmt.Fprintln(p.stdout, strings.TrimRight(fmt.Sprintf("%s %s %s", e.Outcome, e.Key, e.Reason), " ")); err != nil {
 			return err
 		}
 		for _, n := range e.Numbers {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 
 	"bandwidthworker/bwclient"
 )
@@ -65,6 +66,9 @@ func (s peersCmd) Run(p *program, c *cli) error {
 	}
 	defer done()
 	peers, err := client.Peers(p.ctx, s.SiteID)
+	if bwclient.StatusOf(err) == http.StatusNotFound {
+		return fmt.Errorf("%w: `worker sites` lists the account's sites", err)
+	}
 	if err != nil {
 		return explain(err)
 	}
@@ -98,7 +102,7 @@ func account(c *cli) (*bwclient.Client, func(), error) {
 // explain adds what to do about a refusal.
 func explain(err error) error {
 	switch {
-	case bwclient.StatusOf(err) == 403:
+	case bwclient.StatusOf(err) == http.StatusForbidden:
 		return fmt.Errorf("%w: the credentials may not see this account: check account_id and the user's roles", err)
 	case bwclient.IsCredentials(err):
 		return fmt.Errorf("%w: Bandwidth refuses the credentials: check client_id and client_secret, or api_username and api_password", err)

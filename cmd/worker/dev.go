@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
@@ -16,7 +19,7 @@ import (
 
 // devCmd runs everything in one process.
 type devCmd struct {
-	Once bool `help:"End after the samples, with status 0 when every one reached its expected outcome."`
+	Once bool `env:"-" help:"End after the samples, with status 0 when every one reached its expected outcome."`
 }
 
 // Run starts an embedded NATS server and the simulator, shows the samples, and stays up for more.
@@ -38,6 +41,9 @@ func (d devCmd) Run(p *program, c *cli) error {
 	quiet := *c
 	if c.LogLevel == "info" {
 		quiet.LogLevel = "error" // the events are what is to be seen; --log-level debug shows all
+	}
+	if c.LogFormat == "auto" {
+		quiet.LogFormat = "text" // a person looks on
 	}
 	log := newLog(&quiet, p.stderr)
 	nc, stop, err := connect(p.ctx, c, log)
@@ -63,17 +69,21 @@ func (d devCmd) Run(p *program, c *cli) error {
 	failed := make(chan error, 2)
 	running.Go(func() { failed <- s.run(ctx) })
 	out := &lines{w: p.stdout}
-	out.printf("NATS on %s, a simulated Bandwidth on %s, everything in %s\n\n", c.NATSListen, sim.URL, dir)
+	out.printf("NATS on %s, a simulated Bandwidth on %s, everything in %s\n\n", nc.ConnectedUrl(), sim.URL, dir)
 	if err := (samples{ctx: ctx, bus: client, sim: sim, out: out}).run(); err != nil {
-		if p.ctx.Err() != nil {
+		switch {
+		case p.ctx.Err() == nil:
+			return err
+		case d.Once:
+			return errors.New("stopped before every sample had ended")
+		default:
 			return nil
 		}
-		return err
 	}
 	if d.Once {
 		return nil
 	}
-	out.printf("\nNow order something yourself, from another terminal:\n\n  go run ./cmd/publish provision +19195551234 --wait\n\nEvents follow as they come. Stop with Ctrl-C.\n\n")
+	out.printf("Now order something yourself, from another terminal:\n\n  %s\n\nEvents follow as they come. Stop with Ctrl-C.\n\n", d.invitation(c, nc.ConnectedUrl()))
 	running.Go(func() {
 		if err := client.Watch(ctx, bus.Filter{}, func(e messages.Event) { out.printf("%s\n", e.Line()) }); !errors.Is(err, context.Canceled) {
 			failed <- err
@@ -87,6 +97,18 @@ func (d devCmd) Run(p *program, c *cli) error {
 	}
 }
 
+// invitation is the command to type next, with the flags without which it would not find this server.
+func (devCmd) invitation(c *cli, url string) string {
+	command := []string{"go run ./cmd/publish provision +19195551234 --wait"}
+	if url != nats.DefaultURL {
+		command = append(command, "--nats-url "+url)
+	}
+	if c.SubjectPrefix != messages.DefaultPrefix {
+		command = append(command, "--subject-prefix "+c.SubjectPrefix)
+	}
+	return strings.Join(command, " ")
+}
+
 // devSettings points the worker at the simulator, with short times.
 func devSettings(c *cli, dir string, sim *bwfake.Running) {
 	c.AccountID, c.SiteID, c.SIPPeer = "20902288", "1234", "234222"
@@ -96,7 +118,7 @@ func devSettings(c *cli, dir string, sim *bwfake.Running) {
 		c.OrderNamePrefix = "East coast Kazoo"
 	}
 	c.EnableProvisioning, c.SandboxProvisioning, c.CarrierModules = true, false, nil
-	c.StoreDir, c.NATSURL, c.NATSContext = dir, "", ""
+	c.StoreDir, c.NATSURL, c.NATSContext, c.NATSCreds, c.NATSReplicas, c.ManageStreams = dir, "", "", "", 1, true
 	c.PostTimeout, c.SettleWindow = 5*time.Second, 10*time.Second
 	c.PollMinInterval, c.PollMaxInterval = 200*time.Millisecond, 2*time.Second
 	c.AckWait, c.LedgerGuard = 5*time.Second, 0

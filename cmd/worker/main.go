@@ -29,10 +29,12 @@ Without a command it serves (run). Every setting has one name: key post_timeout 
 
 Examples:
 
-  worker dev                                    everything in one process, with a simulated Bandwidth
-  worker --config number_manager.bandwidth2.json   serve, with Kazoo's configuration document
-  worker sites --config FILE                    the account's sites, by id and name
-  worker config --config FILE                   the settings in force, secrets masked`
+  worker dev                    everything in one process, with a simulated Bandwidth
+  worker --config FILE          serve; Kazoo's number_manager.bandwidth2 is read as it stands
+  worker sites --config FILE    the account's sites, by id and name
+  worker config --config FILE   the settings in force, secrets masked
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage or configuration.`
 
 // cli is the command line.
 type cli struct {
@@ -67,10 +69,9 @@ func main() {
 
 // run is main with everything handed in; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	exited := -1
-	c, command, err := parse(args, stdout, stderr, func(code int) { exited = code })
-	if exited >= 0 {
-		return exited // help was shown
+	c, command, err := parse(args, stdout, stderr)
+	if err == nil && command == nil {
+		return exitOK // help was shown
 	}
 	if err == nil {
 		err = command.Run(&program{ctx: ctx, stdout: stdout, stderr: stderr}, c)
@@ -92,14 +93,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func indent(err error) string { return strings.ReplaceAll(err.Error(), "\n", "\nworker: ") }
 
 // parse reads the command line twice: first for the configuration files, and then with what they say below flags and
-// variables.
-func parse(args []string, stdout, stderr io.Writer, exit func(int)) (*cli, *kong.Context, error) {
+// variables. It returns nothing at all where help was asked for and shown.
+func parse(args []string, stdout, stderr io.Writer) (*cli, *kong.Context, error) {
 	var first cli
-	parser, err := newParser(&first, stdout, stderr, exit)
+	helped := false
+	parser, err := newParser(&first, stdout, stderr, func(int) { helped = true })
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := parser.Parse(args); err != nil {
+	_, err = parser.Parse(args)
+	if helped {
+		return nil, nil, nil // the library goes on after the help, and would complain
+	}
+	if err != nil {
 		return nil, nil, usageError{fmt.Errorf("%w; see worker --help", err)}
 	}
 	values, err := config.Load(first.Files, first.Node)
@@ -107,15 +113,26 @@ func parse(args []string, stdout, stderr io.Writer, exit func(int)) (*cli, *kong
 		return nil, nil, usageError{err}
 	}
 	c := new(cli)
-	if parser, err = newParser(c, stdout, stderr, exit, kong.Resolvers(resolver(values))); err != nil {
+	if parser, err = newParser(c, stdout, stderr, func(int) {}, kong.Resolvers(resolver(values))); err != nil {
 		return nil, nil, err
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return nil, nil, usageError{err}
+		return nil, nil, usageError{fileError(err, values)}
 	}
 	c.warnings = append(values.Warnings, c.Warnings()...)
 	return c, command, nil
+}
+
+// fileError names the file and the key of a value that was refused. The command line and the variables were taken
+// before, so that the value is a file's.
+func fileError(err error, values config.Values) error {
+	flag, rest, ok := strings.Cut(strings.TrimPrefix(err.Error(), "--"), " ")
+	key := strings.ReplaceAll(strings.TrimSuffix(flag, ":"), "-", "_")
+	if path := values.Source(key); ok && path != "" {
+		return fmt.Errorf("%s: %s: %s", path, key, rest)
+	}
+	return err
 }
 
 func newParser(c *cli, stdout, stderr io.Writer, exit func(int), more ...kong.Option) (*kong.Kong, error) {

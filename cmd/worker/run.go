@@ -28,22 +28,28 @@ func (runCmd) Run(p *program, c *cli) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	if _, err := orders.NewNamer(c.OrderNamePrefix); err != nil {
-		return usageError{err}
-	}
 	log := newLog(c, p.stderr)
 	warn(log, c.warnings)
-	nc, stop, err := connect(p.ctx, c, log)
+	err := serve(p.ctx, c, log)
+	if p.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(p.ctx))) {
+		log.WithError(err).Info("stopped before requests were taken")
+		return nil // as it was told to
+	}
+	return err
+}
+
+func serve(ctx context.Context, c *cli, log *logrus.Entry) error {
+	nc, stop, err := connect(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	s, err := newServing(p.ctx, &c.Config, nc, log)
+	s, err := newServing(ctx, &c.Config, nc, log)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	return s.run(p.ctx)
+	return s.run(ctx)
 }
 
 // connect connects to NATS, or to an embedded server where none is configured.
@@ -61,6 +67,8 @@ func connect(ctx context.Context, c *cli, log *logrus.Entry) (*nats.Conn, func()
 		}
 		log.WithFields(logrus.Fields{"url": server.URL, "store_dir": c.StoreDir, "nats_sync": c.NATSSync}).Info("the embedded NATS server listens")
 		options.URL, options.InProcess, stop = server.URL, server.Server, server.Shutdown
+	} else if c.NATSContext == "" {
+		options.Log = log.WithField("nats_url", config.MaskURLs(c.NATSURL))
 	}
 	nc, err := broker.Connect(ctx, options)
 	if err != nil {

@@ -3,9 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"bandwidthworker/messages"
+	"bandwidthworker/orders"
 )
 
 // CarrierModule is Kazoo's name of this carrier.
@@ -18,10 +25,25 @@ const BasicEnds = "2026-12-02"
 func problem(key, format string, args ...any) error {
 	flag := strings.ReplaceAll(key, "_", "-")
 	variable := "BANDWIDTH_" + strings.ToUpper(key)
-	if strings.HasPrefix(key, "nats_url") || strings.HasPrefix(key, "nats_creds") || strings.HasPrefix(key, "nats_context") {
+	if key == "nats_url" || key == "nats_creds" || key == "nats_context" {
 		variable = strings.ToUpper(key)
 	}
 	return fmt.Errorf("%s: %s (set it as %s in a file, --%s, or %s)", key, fmt.Sprintf(format, args...), key, flag, variable)
+}
+
+// accountShape is what an account's number may look like; it becomes a part of every path.
+var accountShape = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// checkURL wants a base such as https://host/path. Its errors do not repeat a URL that may hold a password.
+func checkURL(key, text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return problem(key, "it is not an http or https URL")
+	case u.User != nil:
+		return problem(key, "it holds a user or password; those belong in the credentials")
+	}
+	return nil
 }
 
 // CheckAccount checks what every call to Bandwidth needs.
@@ -29,6 +51,12 @@ func (c *Config) CheckAccount() error {
 	var errs []error
 	if c.AccountID == "" {
 		errs = append(errs, problem("account_id", "it is missing"))
+	} else if !accountShape.MatchString(c.AccountID) {
+		errs = append(errs, problem("account_id", "%q is not the number of an account", c.AccountID))
+	}
+	errs = append(errs, checkURL("base_url", c.BaseURL))
+	if c.ClientID != "" {
+		errs = append(errs, checkURL("token_url", c.TokenURL))
 	}
 	switch {
 	case c.ClientID == "" && c.APIUsername == "":
@@ -37,6 +65,10 @@ func (c *Config) CheckAccount() error {
 		errs = append(errs, problem("client_secret", "it is missing beside client_id"))
 	case c.ClientID == "" && c.APIPassword == "":
 		errs = append(errs, problem("api_password", "it is missing beside api_username"))
+	case c.ClientID != "" && c.ClientSecret == masked:
+		errs = append(errs, problem("client_secret", "it is masked, as `worker config` prints it; put the secret itself"))
+	case c.ClientID == "" && c.APIPassword == masked:
+		errs = append(errs, problem("api_password", "it is masked, as `worker config` prints it; put the password itself"))
 	}
 	if c.GetTimeout <= 0 {
 		errs = append(errs, problem("get_timeout", "%s is no time to wait", c.GetTimeout))
@@ -55,6 +87,20 @@ func (c *Config) Check() error {
 	}
 	if c.OrderNamePrefix == "" {
 		errs = append(errs, problem("order_name_prefix", "it is missing; it tells this system's orders apart at Bandwidth"))
+	} else if _, err := orders.NewNamer(c.OrderNamePrefix); err != nil {
+		errs = append(errs, problem("order_name_prefix", "%s", strings.TrimPrefix(err.Error(), "order_name_prefix ")))
+	}
+	if _, err := messages.NewNames(c.SubjectPrefix); err != nil {
+		errs = append(errs, problem("subject_prefix", "%s", strings.TrimPrefix(err.Error(), "subject_prefix ")))
+	}
+	if strings.Contains(c.NATSURL, masked+"@") {
+		errs = append(errs, problem("nats_url", "its user is masked, as `worker config` prints it; put the secret itself"))
+	}
+	if c.NATSURL == "" && c.NATSContext == "" {
+		errs = append(errs, checkListen("nats_listen", c.NATSListen))
+	}
+	if c.HTTPListen != "" {
+		errs = append(errs, checkListen("http_listen", c.HTTPListen))
 	}
 	for _, d := range []struct {
 		key   string
@@ -96,6 +142,15 @@ func (c *Config) Check() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// checkListen wants host:port.
+func checkListen(key, text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
+		return problem(key, "%q is not host:port such as 127.0.0.1:4222", text)
+	}
+	return nil
 }
 
 // SyncInterval returns how often the embedded server syncs: 0 for each write.

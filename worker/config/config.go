@@ -4,7 +4,11 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -16,11 +20,11 @@ func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return "***"
+	return masked
 }
 
-// GoString hides the secret from %#v too.
-func (s Secret) GoString() string { return s.String() }
+// Format hides the secret from every verb, %#v and wrong ones included.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText encodes the secret as it prints.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -111,13 +115,43 @@ type document struct {
 	Default json.RawMessage `json:"default"`
 }
 
-// Document returns the configuration in the seed's shape, with secrets masked.
+// masked stands in place of a secret.
+const masked = "***"
+
+// MaskURLs replaces the user part of each URL of a list with commas between: it is a secret, and of NATS it may be a
+// token.
+func MaskURLs(list string) string {
+	parts := strings.Split(list, ",")
+	for i, part := range parts {
+		at := strings.LastIndex(part, "@")
+		if at < 0 {
+			continue
+		}
+		scheme := ""
+		if before, _, ok := strings.Cut(part, "://"); ok && len(before)+3 <= at {
+			scheme = before + "://"
+		}
+		user := masked
+		if u, err := url.Parse(part); err == nil && u.User != nil {
+			if _, ok := u.User.Password(); ok {
+				user = u.User.Username() + ":" + masked
+			}
+		}
+		parts[i] = scheme + user + part[at:]
+	}
+	return strings.Join(parts, ",")
+}
+
+// Document returns the configuration in the shape of Kazoo's document, with secrets masked, those in URLs too.
 func (c *Config) Document() ([]byte, error) {
 	section := []byte("{")
 	for i, f := range c.fields() {
 		value := f.value.Interface()
 		if d, ok := value.(time.Duration); ok {
 			value = d.String()
+		}
+		if text, ok := value.(string); ok && strings.HasSuffix(f.key, "_url") {
+			value = MaskURLs(text)
 		}
 		if list, ok := value.([]string); ok && list == nil {
 			continue // not given, which is not the same as empty

@@ -110,7 +110,9 @@ func (c *carrier) post(ctx context.Context, p orders.Purchase, sendBy time.Time)
 	case bwclient.NotSent(err):
 		// Nothing left this machine: the same intent is tried again (P13).
 	default:
-		c.control.Passed(ctx, GroupOrder)
+		if status != 0 { // an answer, and not an order that breaks a limit and was never sent
+			c.control.Passed(ctx, GroupOrder)
+		}
 		fact.State = orders.PostRefused
 	}
 	return fact

@@ -60,7 +60,9 @@ const (
 	// operatorWait is how far ahead orders are set while an operator's pause stands; its end wakes nobody.
 	operatorWait = 30 * time.Second
 	// rateMargin is added to a reset time, for the granularity of the vendor's clock.
-	rateMargin  = 250 * time.Millisecond
+	rateMargin = 250 * time.Millisecond
+	// maxRateWait bounds what a rate limit may ask for: a reset that lies further off was written in another unit.
+	maxRateWait = time.Hour
 	pausePrefix = "pause."
 )
 
@@ -205,7 +207,7 @@ func (c *Control) Refused(ctx context.Context, group Group, why string) {
 // Limited pauses a group for a time.
 func (c *Control) Limited(ctx context.Context, group Group, wait time.Duration, why string) {
 	now := c.clock.Now()
-	c.raise(ctx, group, Pause{Kind: PauseRate, Until: now.Add(max(wait, time.Second) + rateMargin), Why: why, By: c.name, Since: now})
+	c.raise(ctx, group, Pause{Kind: PauseRate, Until: now.Add(min(max(wait, time.Second), maxRateWait) + rateMargin), Why: why, By: c.name, Since: now})
 }
 
 // raise writes a pause that is not weaker than the one that stands.

@@ -23,7 +23,7 @@ func (w *Worker) eventOf(r *orders.Record, outcome messages.Outcome, n int, sequ
 		Generation:    r.Generation,
 		Kind:          kind,
 		Outcome:       outcome,
-		Tenant:        r.Tenant,
+		Tenant:        orDefault(r.Tenant, messages.NoTenant),
 		Sandbox:       r.Sandbox,
 		SiteID:        r.Ask.SiteID,
 		SIPPeer:       r.Ask.PeerID,
@@ -92,7 +92,7 @@ func letterOf(r *orders.Record) (*messages.DeadLetter, error) {
 	o := r.Outcome
 	l := &messages.DeadLetter{
 		LetterID: messages.LetterID(string(r.Key), r.Generation), Key: string(r.Key), Generation: r.Generation,
-		Kind: messages.Kind(r.Kind), Tenant: r.Tenant, Subject: r.Subject, Reason: messages.Reason(o.Reason),
+		Kind: messages.Kind(r.Kind), Tenant: orDefault(r.Tenant, messages.NoTenant), Subject: r.Subject, Reason: messages.Reason(o.Reason),
 		Errors: eventErrors(r), FailedNumbers: failedNumbers(r), Request: r.Body, Headers: r.Headers, DeadAt: o.At, BandwidthOrders: []messages.BandwidthOrder{},
 	}
 	for _, h := range r.History {

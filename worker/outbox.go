@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -98,8 +99,20 @@ func messageGone(err error) bool {
 	return errors.As(err, &api) && (api.ErrorCode == 10037 || api.ErrorCode == 10043 || api.ErrorCode == 10057)
 }
 
+// encode encodes a body without the escapes that JSON for browsers has: they would make a request of brackets six times
+// as long, and its dead letter too large to be stored (P40).
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
 func (w *Worker) eventMessage(e *messages.Event, traceparent, msgID string) (*nats.Msg, error) {
-	data, err := json.Marshal(e)
+	data, err := encode(e)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", e.EventID, err)
 	}
@@ -127,7 +140,7 @@ func (w *Worker) publishEvent(ctx context.Context, e *messages.Event, traceparen
 
 // publishLetter stores a dead letter and returns its stream sequence, or that of the same letter stored earlier.
 func (w *Worker) publishLetter(ctx context.Context, l *messages.DeadLetter) (uint64, error) {
-	data, err := json.Marshal(l)
+	data, err := encode(l)
 	if err != nil {
 		return 0, fmt.Errorf("encode dead letter %s: %w", l.LetterID, err)
 	}
@@ -150,14 +163,14 @@ func (w *Worker) refuse(ctx context.Context, in incoming, reason messages.Reason
 	e := &messages.Event{
 		EventID: messages.EventID(key, 0, messages.Failed, 0), Type: w.names.EventType(in.kind, messages.Failed),
 		OccurredAt: in.at.UTC(), RequestID: in.requestID(), Key: key, Kind: in.kind, Outcome: messages.Failed, Reason: reason,
-		Tenant: in.tenant, Sandbox: w.sandbox, CarrierModule: carrierModule, Numbers: []string{},
+		Tenant: orDefault(in.tenant, messages.NoTenant), Sandbox: w.sandbox, CarrierModule: carrierModule, Numbers: []string{},
 		Errors: []messages.EventError{{Code: string(reason), Description: text, Advice: reasonAdvice[reason]}},
 	}
-	if in.request != nil {
+	if in.request != nil && messages.MetadataSize(in.request.Metadata) <= messages.MaxMetadataBytes {
 		e.Metadata = in.request.Metadata
 	}
 	l := &messages.DeadLetter{
-		LetterID: messages.LetterID(key, 0), Key: key, Kind: in.kind, Tenant: in.tenant, Subject: in.subject, Reason: reason,
+		LetterID: messages.LetterID(key, 0), Key: key, Kind: in.kind, Tenant: e.Tenant, Subject: in.subject, Reason: reason,
 		Errors: e.Errors, FailedNumbers: []messages.FailedNumber{}, BandwidthOrders: []messages.BandwidthOrder{}, RawSize: len(in.data), RawSHA256: hexSum(in.data), Headers: in.headers, DeadAt: in.at.UTC(),
 		History: []messages.HistoryEntry{{At: in.at.UTC(), What: string(reason), Detail: text}},
 	}

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -191,6 +192,8 @@ func TestBadInputBecomesADeadLetter(t *testing.T) {
 		{"an unknown kind", "bandwidth.v1.request.rent", `{"request_id":"x"}`, messages.ReasonMalformed, "rent"},
 		{"too many tokens", "bandwidth.v1.request.provision.a.b", `{"request_id":"x","numbers":["+19195551234"]}`, messages.ReasonMalformed, "tenant"},
 		{"a kind that is not built", w.Names.Request(messages.Search, ""), `{"request_id":"x","criteria":{"area_code":"919"}}`, messages.ReasonInvalid, "not built yet"},
+		{"200 KiB of brackets", provision, `{"request_id":"x","numbers":["+19195551234"],"metadata":{"k":"` + strings.Repeat("<", 200<<10) + `"}}`, messages.ReasonInvalid, "metadata"},
+		{"200 KiB of line separators", provision, `{"request_id":"` + strings.Repeat("\u2028", 66<<10) + `","numbers":["+19195551234"]}`, messages.ReasonInvalid, "request_id"},
 		{"300 KiB", provision, `{"request_id":"x","metadata":{"k":"` + strings.Repeat("v", 300<<10) + `"}}`, messages.ReasonMalformed, "bytes"},
 	}
 	for i, c := range cases {
@@ -205,10 +208,18 @@ func TestBadInputBecomesADeadLetter(t *testing.T) {
 		}
 	}
 	await(t, func() bool { return len(w.Letters()) == len(cases) })
-	for i, l := range w.Letters() {
-		c := cases[i]
-		if l.Reason != c.reason || l.Subject != c.subject || l.RawSize != len(c.body) || l.Replayable() {
-			t.Errorf("%s: letter %s, subject %s, size %d, replay %s", c.name, l.Reason, l.Subject, l.RawSize, l.DeadLetter.Replay)
+	letters := map[string]bus.Letter{} // by what they are letters of: two may be stored in another order than they came
+	for _, l := range w.Letters() {
+		letters[l.RawSHA256+l.Subject] = l
+	}
+	for _, c := range cases {
+		l, ok := letters[fmt.Sprintf("%x", sha256.Sum256([]byte(c.body)))+c.subject]
+		if !ok {
+			t.Errorf("%s: there is no dead letter", c.name)
+			continue
+		}
+		if l.Reason != c.reason || l.RawSize != len(c.body) || l.Replayable() || l.Tenant == "" {
+			t.Errorf("%s: letter %s, size %d, tenant %q, replay %s", c.name, l.Reason, l.RawSize, l.Tenant, l.DeadLetter.Replay)
 		}
 		if (l.RawBase64 != "") != (c.reason == messages.ReasonMalformed && len(c.body) > 0) && l.Request == nil {
 			t.Errorf("%s: neither raw nor request is in the letter", c.name)

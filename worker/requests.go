@@ -20,6 +20,8 @@ const (
 	// unknownTries is how often a replay of an order that the ledger does not show is looked up before it is refused:
 	// a lagging replica may have answered (P5).
 	unknownTries = 5
+	// maxHeader bounds a header's value, in bytes, as it is kept (P40); those that mean something are shorter.
+	maxHeader = 512
 )
 
 // incoming is a request message, taken apart as far as it can be.
@@ -56,7 +58,7 @@ func (w *Worker) request(ctx context.Context, msg jetstream.Msg) disposition {
 	}
 	for _, name := range []string{headerTraceparent, messages.HeaderReplayOf, messages.HeaderAcceptDouble} {
 		if v := msg.Headers().Get(name); v != "" {
-			in.headers[name] = v
+			in.headers[name] = v[:min(len(v), maxHeader)]
 		}
 	}
 	arrival, refused := w.arrival(&in)

@@ -39,7 +39,7 @@ type OrderView struct {
 // viewOf shows a record.
 func viewOf(r *orders.Record) OrderView {
 	v := OrderView{
-		Key: string(r.Key), RequestID: r.RequestID, Tenant: r.Tenant, Kind: string(r.Kind), State: string(orders.StateOf(r)),
+		Key: string(r.Key), RequestID: r.RequestID, Tenant: orDefault(r.Tenant, messages.NoTenant), Kind: string(r.Kind), State: string(orders.StateOf(r)),
 		Generation: r.Generation, Sandbox: r.Sandbox, AcceptedAt: r.AcceptedAt, Asked: nonNil(r.Ask.Numbers), Numbers: nonNil(r.Held()),
 		BandwidthOrders: []messages.BandwidthOrder{}, Metadata: r.Metadata,
 	}

@@ -82,6 +82,9 @@ type Worker struct {
 // ensureTimeout bounds the set-up of streams and buckets.
 const ensureTimeout = 60 * time.Second
 
+// ensureTry bounds one try at it: a cluster without a leader may not answer at all.
+const ensureTry = 10 * time.Second
+
 // New sets up what the worker needs on the bus and returns a worker that has not begun to take messages. It blocks
 // until the fleet's pauses are known.
 func New(ctx context.Context, o Options) (*Worker, error) {
@@ -100,7 +103,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	setup, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	layout := broker.Layout{Names: names, Replicas: o.Replicas, EventsMaxAge: o.EventsMaxAge, AckWait: o.AckWait, Manage: o.ManageStreams}
-	if err := broker.Ensure(setup, js, layout); err != nil {
+	if err := ensure(setup, js, layout, o.Log); err != nil {
 		return nil, err
 	}
 	records, err := js.KeyValue(setup, names.OrdersBucket())
@@ -172,6 +175,20 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		})
 	}
 	return w, nil
+}
+
+// ensure sets up the bus. It tries again while the servers are still finding together.
+func ensure(ctx context.Context, js jetstream.JetStream, layout broker.Layout, log *logrus.Entry) error {
+	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		try, cancel := context.WithTimeout(ctx, ensureTry)
+		err := broker.Ensure(try, js, layout)
+		cancel()
+		if err == nil || ctx.Err() != nil || !broker.Passing(err) {
+			return err
+		}
+		log.WithError(err).Warn("JetStream is not ready; trying again")
+		pause(ctx, wait)
+	}
 }
 
 // Run takes messages until ctx is done, then finishes the steps in hand and returns. What is not finished then is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -38,7 +39,8 @@ type Tick struct {
 // maxSteps bounds the steps of one drive; the rest is left to the next tick.
 const maxSteps = 50
 
-// factTimeout bounds how long a worker tries to record what the vendor answered, even while it is stopping.
+// factTimeout bounds how long a worker tries to record a fact: what the vendor answered to a POST also while it is
+// stopping.
 const factTimeout = 30 * time.Second
 
 // Drive looks at an order and takes it as far as it goes without waiting. When it returns nil, the order's next timer
@@ -53,6 +55,7 @@ func (d *Driver) Drive(ctx context.Context, t Tick) error {
 	case err != nil:
 		return fmt.Errorf("read the record of order %s: %w", t.Key, err)
 	}
+	d.Clock.Observe(r.WrittenAt)
 	return d.DriveRecord(ctx, r, t)
 }
 
@@ -61,7 +64,7 @@ func (d *Driver) DriveRecord(ctx context.Context, r *Record, t Tick) error {
 	for range maxSteps {
 		a := Next(r, d.Conditions(), d.Settings, d.Clock.Now())
 		if a.Kind == ActDone {
-			return d.close(ctx, r)
+			return d.close(ctx, r) // P4: its timer is not cleared, for a replay may have set it
 		}
 		if a.Kind == ActWait {
 			return d.rearm(ctx, r.Key, t, a.Until, r.Revision)
@@ -84,7 +87,8 @@ func (d *Driver) DriveRecord(ctx context.Context, r *Record, t Tick) error {
 	return d.rearm(ctx, r.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), r.Revision)
 }
 
-// rearm sets the order's next timer (P3), never closer than PollMinInterval to the tick (P38).
+// rearm sets the order's next timer (P3), never closer than PollMinInterval to the tick (P38). A tick that comes early
+// does so too: the server may have deleted the new timer while the old one fired (P7).
 func (d *Driver) rearm(ctx context.Context, key ID, t Tick, at time.Time, revision uint64) error {
 	if earliest := t.At.Add(d.Settings.PollMinInterval); at.Before(earliest) {
 		at = earliest
@@ -114,16 +118,22 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 		d.logPoll(r, fact)
 		return d.change(ctx, r, func(r *Record) bool { return r.polled(fact, d.Settings, d.Clock.Now()) })
 	case ActLook:
+		began := d.Clock.Now()
 		fact := d.Carrier.Look(ctx, *r.purchase(a.N), true)
 		fact.ID, fact.N = d.Token(), a.N
 		d.logLook(r, fact)
-		return d.change(ctx, r, func(r *Record) bool { return r.looked(fact, d.Settings, d.Clock.Now()) })
+		return d.change(ctx, r, func(r *Record) bool { return r.looked(fact, d.Settings, began, d.Clock.Now()) })
 	case ActPreLook:
 		return d.preLook(ctx, r, a)
 	case ActPlace:
 		return d.place(ctx, r, a)
 	case ActFinish:
-		return d.change(ctx, r, func(r *Record) bool { return r.finish(a.Outcome) })
+		// A verdict is no fact: it holds for the record that it was decided from. Where others have written meanwhile it
+		// is decided anew (P20).
+		return d.change(ctx, r, func(r *Record) bool {
+			again := Next(r, d.Conditions(), d.Settings, d.Clock.Now())
+			return again.Kind == ActFinish && r.finish(again.Outcome)
+		})
 	case ActPublish:
 		return d.publish(ctx, r)
 	default:
@@ -140,13 +150,17 @@ func (d *Driver) reload(ctx context.Context, r *Record) (*Record, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the record: %w", err)
 	}
+	d.Clock.Observe(got.WrittenAt)
 	return got, nil
 }
 
 // change writes a fact into the record, whoever else writes meanwhile: it is applied to a copy and stored by
 // compare-and-set, and after a lost race or a lost answer applied again to what is there now. fact reports whether it
-// changed the record, and must be harmless to repeat.
+// changed the record, and must be harmless to repeat. It blocks for factTimeout at the most: what cannot be stored by
+// then is given up with an error, and the order is looked at again.
 func (d *Driver) change(ctx context.Context, r *Record, fact func(*Record) bool) (*Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, factTimeout)
+	defer cancel()
 	pause := d.Settings.PollMinInterval / 100
 	for {
 		next := r.Clone()
@@ -202,7 +216,19 @@ func (d *Driver) publish(ctx context.Context, r *Record) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publish the outcome: %w", err)
 	}
-	return d.change(ctx, r, func(r *Record) bool { return r.published(letter) })
+	generation := r.Generation
+	return d.change(ctx, r, func(r *Record) bool {
+		switch {
+		case r.Generation == generation:
+			return r.published(letter)
+		case letter != 0 && !slices.Contains(r.StaleLetters, letter):
+			// Others published and took a replay in meanwhile. This letter came after it: it goes too (P26).
+			r.StaleLetters = append(r.StaleLetters, letter)
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 // close takes a finished order out of the index (P6).
@@ -215,15 +241,16 @@ func (d *Driver) close(ctx context.Context, r *Record) error {
 
 // dropLetters removes the dead letters of earlier generations, by their own sequences (P26).
 func (d *Driver) dropLetters(ctx context.Context, r *Record) (*Record, error) {
-	for _, sequence := range r.StaleLetters {
+	dropped := r.StaleLetters
+	for _, sequence := range dropped {
 		if err := d.Bus.DropLetter(ctx, sequence); err != nil {
 			return nil, fmt.Errorf("remove the replayed dead letter: %w", err)
 		}
 	}
 	return d.change(ctx, r, func(r *Record) bool {
-		changed := len(r.StaleLetters) > 0
-		r.StaleLetters = nil
-		return changed
+		before := len(r.StaleLetters)
+		r.StaleLetters = slices.DeleteFunc(r.StaleLetters, func(s uint64) bool { return slices.Contains(dropped, s) })
+		return len(r.StaleLetters) < before
 	})
 }
 
@@ -237,7 +264,11 @@ func (d *Driver) preLook(ctx context.Context, r *Record, a Action) (*Record, err
 	fact := d.Carrier.Look(ctx, *p, false)
 	fact.ID, fact.N = d.Token(), p.N
 	d.logLook(r, fact)
+	generation := r.Generation
 	return d.change(ctx, r, func(r *Record) bool {
+		if r.Generation != generation {
+			return false // the numbers were asked for by an earlier one
+		}
 		if r.purchase(fact.N) == nil {
 			r.plan(d.Names, a.Numbers)
 		}

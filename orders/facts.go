@@ -116,7 +116,7 @@ func (r *Record) settle(n int, token string, f PostFact, s Settings, now time.Ti
 		p.restartLooks(now)
 		r.note(now, "unknown", f.Detail)
 	case PostRefused:
-		post.State, post.Errors = PostRefused, f.Errors
+		post.State, post.Errors = PostRefused, keep(f.Errors)
 		r.note(now, "refused", f.Detail)
 		r.distrust(now)
 	case PostCreated:
@@ -132,10 +132,12 @@ func (r *Record) settle(n int, token string, f PostFact, s Settings, now time.Ti
 func (r *Record) postponed(f PostFact, s Settings, now time.Time) {
 	r.Retries++
 	wait := s.retryDelay(r.Retries)
-	if f.Paused {
+	switch {
+	case f.Paused:
 		wait = s.PollMinInterval
-	} else {
-		// P22: only time spent trying counts, not pauses in between: an interval counts at most twice its plan.
+	case !r.Unresolved():
+		// P22: only time spent trying counts, not pauses in between: an interval counts at most twice its plan. While a
+		// POST is unresolved nothing counts.
 		if !r.RetriedAt.IsZero() {
 			r.RetryFor += min(max(0, now.Sub(r.RetriedAt)), 2*wait)
 		}
@@ -170,7 +172,7 @@ func (r *Record) expire(n int, token string, now time.Time) bool {
 
 // restartLooks begins to look anew after a claim of unknown outcome.
 func (p *Purchase) restartLooks(now time.Time) {
-	p.UnknownSince = time.Time{}
+	p.UnknownSince, p.NumbersForbidden = time.Time{}, false
 	p.Looks, p.LateLooks, p.LookTries, p.NextLookAt = 0, 0, 0, now
 }
 
@@ -194,12 +196,14 @@ func (p *Purchase) adopt(id OrderID, status string, s Settings, now time.Time) b
 	if phase, _ := PhaseOf(status, nil); phase == Done {
 		next = now // there is something to read at once
 	}
-	p.Orders = append(p.Orders, VendorOrder{OrderID: id, Status: status, NextPollAt: next})
+	p.Orders = append(p.Orders, VendorOrder{OrderID: id, Status: clip(status, maxWord), NextPollAt: next})
 	return true
 }
 
-// looked records a look (P16). Only an order whose customer order id equals the intent's, exactly, is adopted (P17).
-func (r *Record) looked(f LookFact, s Settings, now time.Time) bool {
+// looked records a look that began at a time of the server's that had surely passed (P16). Only an order whose customer
+// order id equals the intent's, exactly, is adopted (P17). A look counts for what was unknown when it began: others may
+// have sent a second POST since.
+func (r *Record) looked(f LookFact, s Settings, began, now time.Time) bool {
 	p := r.purchase(f.N)
 	if p == nil || p.LastLook == f.ID || r.Outcome != nil {
 		return false
@@ -210,7 +214,7 @@ func (r *Record) looked(f LookFact, s Settings, now time.Time) bool {
 	}
 	p.LookTries++
 	p.NextLookAt = now.Add(s.lookDelay(p.LookTries))
-	p.NumbersForbidden = f.NumbersForbidden
+	p.NumbersForbidden = p.NumbersForbidden || f.NumbersForbidden // P18 needs five looks that could ask for the numbers
 	found := false
 	for _, o := range f.Found {
 		if o.CustomerOrderID == p.CustomerOrderID && p.adopt(o.OrderID, o.Status, s, now) {
@@ -219,9 +223,9 @@ func (r *Record) looked(f LookFact, s Settings, now time.Time) bool {
 			r.note(now, "found", string(o.OrderID))
 		}
 	}
-	if f.Counted && !found {
+	if f.Counted && !found && !p.UnknownSince.IsZero() && !began.Before(p.UnknownSince) {
 		p.Looks++
-		if since := p.UnknownSince; !since.IsZero() && !now.Before(since.Add(s.SettleWindow)) {
+		if !began.Before(p.UnknownSince.Add(s.SettleWindow)) {
 			p.LateLooks++
 		}
 	}
@@ -263,6 +267,7 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		return true
 	}
 	o.PollErrors = 0
+	f.Status, f.Errors = clip(f.Status, maxWord), keep(f.Errors)
 	if o.Status != f.Status {
 		r.note(now, "status", f.Status)
 	}
@@ -288,13 +293,16 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		r.note(now, "unclear", fmt.Sprintf("Bandwidth order %s is %s, but not which numbers it bought", o.OrderID, f.Status))
 	}
 	o.Final = true
+	if !o.Unclear {
+		o.Completed = f.Completed // the final word counts, whatever the order listed on its way (P24)
+	}
 	got := map[string]bool{}
 	for _, n := range o.Completed {
 		got[n] = true
 	}
 	codes := map[string]string{}
 	for _, n := range f.FailedNumbers {
-		codes[n.Number] = n.Code
+		codes[n.Number] = clip(n.Code, maxWord)
 	}
 	o.Failed = nil
 	for _, n := range p.Numbers {

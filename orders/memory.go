@@ -75,22 +75,25 @@ func (m *Memory) put(r *Record) (uint64, error) {
 	return m.revision, nil
 }
 
-// Open enters an order among the open ones.
+// Open enters an order among the open ones. An entry of this generation or a later one stays.
 func (m *Memory) Open(_ context.Context, key ID, generation int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.open == nil {
 		m.open = map[ID]IndexEntry{}
 	}
+	if e, ok := m.open[key]; ok && e.Generation >= generation {
+		return nil
+	}
 	m.open[key] = IndexEntry{Key: key, Generation: generation, At: time.Now().UTC().Round(0)}
 	return nil
 }
 
-// Close takes an order out of the open ones if its entry names this generation.
+// Close takes an order out of the open ones if its entry names this generation or an earlier one.
 func (m *Memory) Close(_ context.Context, key ID, generation int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.open[key].Generation == generation {
+	if m.open[key].Generation <= generation {
 		delete(m.open, key)
 	}
 	return nil

@@ -65,9 +65,7 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 		fact = d.Carrier.Place(detached, *next.purchase(n), claimed.Add(d.Settings.PostTimeout)) // P11
 	}
 	d.logPost(next, n, fact)
-	record, cancel := context.WithTimeout(detached, factTimeout)
-	defer cancel()
-	settled, err := d.change(record, next, func(r *Record) bool { return r.settle(n, token, fact, d.Settings, d.Clock.Now()) })
+	settled, err := d.change(detached, next, func(r *Record) bool { return r.settle(n, token, fact, d.Settings, d.Clock.Now()) })
 	if err != nil {
 		return nil, fmt.Errorf("the POST of %s ended as %q (Bandwidth order %q), but that could not be recorded; the order is looked up by its customer order id: %w",
 			next.purchase(n).CustomerOrderID, fact.State, fact.OrderID, err)

@@ -97,7 +97,7 @@ type Purchase struct {
 	SiteID          string   `json:"site_id,omitempty"`
 	PeerID          string   `json:"peer_id,omitempty"`
 	PartialAllowed  bool     `json:"partial_allowed"`
-	// AllNumbers stands in a stored record in place of Numbers that are just what the generation asks for (P40).
+	// AllNumbers stands in a stored record in place of Numbers that are just what its last generation asks for (P40).
 	AllNumbers bool `json:"all_numbers,omitempty"`
 
 	// Posts are the POSTs of this intent: at most two (P18). One that was surely not sent is taken out again (P13).
@@ -216,7 +216,7 @@ type Entry struct {
 const maxHistory = 60
 
 func (r *Record) note(at time.Time, what, detail string) {
-	r.History = append(r.History, Entry{At: at.UTC(), What: what, Detail: detail})
+	r.History = append(r.History, Entry{At: at.UTC(), What: what, Detail: clip(detail, maxDetail)})
 	if len(r.History) > maxHistory {
 		r.History = slices.Delete(r.History, 1, 1+len(r.History)-maxHistory)
 	}
@@ -427,7 +427,7 @@ func (r *Record) Marshal() ([]byte, error) {
 	c.Purchases = slices.Clone(r.Purchases)
 	for i := range c.Purchases {
 		p := &c.Purchases[i]
-		if p.Generation == c.Generation && slices.Equal(p.Numbers, c.Ask.Numbers) {
+		if len(p.Numbers) > 0 && slices.Equal(p.Numbers, c.Ask.Numbers) { // P40
 			p.Numbers, p.AllNumbers = nil, true
 		}
 	}

@@ -28,9 +28,10 @@ type Store interface {
 
 // Index lists the orders that are not finished (P6). Its implementations are safe for concurrent use.
 type Index interface {
-	// Open enters an order with the generation that is about to be created.
+	// Open enters an order with the generation that is about to be created. An entry that names this generation or a
+	// later one stays as it is: a worker that stood still meanwhile must not put it back.
 	Open(ctx context.Context, key ID, generation int) error
-	// Close takes the order out again, only if its entry names that generation. An entry that is gone is no error.
+	// Close takes the order out again, unless its entry names a later generation. An entry that is gone is no error.
 	Close(ctx context.Context, key ID, generation int) error
 	// Entries calls f for each entry until f returns false.
 	Entries(ctx context.Context, f func(IndexEntry) bool) error

@@ -18,212 +18,6 @@ import (
 // crashed is what a dying worker panics with.
 type crashed struct{}
 
-// reply is what becomes of one POST.
-type reply int
-
-const (
-	answered       reply = iota
-	lostAfter            // created, no answer
-	lostBefore           // not created, no answer
-	refusedPost          // 400: nothing created
-	unsent               // no byte left
-	limited              // 429
-	createdLate          // created a minute after the client gave up
-	secondRejected       // answered 400 with 5005 where the number is taken
-)
-
-// bandwidth models the vendor.
-type bandwidth struct {
-	w         *world
-	script    []reply // one for each POST; answered beyond
-	posts     []post
-	orders    []*vorder
-	foreign   map[string]bool
-	listDelay time.Duration
-	runFor    time.Duration // how long an order stays RECEIVED
-	forbidden bool          // nobody may ask who holds a number
-	blind     func() bool   // whether lookups work at all; nil: they do
-	unclear   bool          // final orders leave out their numbers
-	prepare   func() error
-	looks     []bool // for each look, whether it asked for numbers too
-}
-
-type post struct {
-	coid string
-	at   time.Time
-	sure bool // surely created nothing
-}
-
-type vorder struct {
-	id      OrderID
-	coid    string
-	asked   []string
-	got     []string
-	created time.Time
-}
-
-func (b *bandwidth) holder(n string) string {
-	if b.foreign[n] {
-		return "foreign"
-	}
-	for _, o := range b.orders {
-		if slices.Contains(o.got, n) && !time.Now().Before(o.created) {
-			return o.coid
-		}
-	}
-	return ""
-}
-
-func (b *bandwidth) create(p Purchase, at time.Time) *vorder {
-	o := &vorder{id: OrderID(fmt.Sprintf("o%d", len(b.orders)+1)), coid: p.CustomerOrderID, asked: p.Numbers, created: at}
-	for _, n := range p.Numbers {
-		if b.holder(n) == "" {
-			o.got = append(o.got, n)
-		}
-	}
-	if len(o.got) < len(p.Numbers) && !p.PartialAllowed {
-		o.got = nil
-	}
-	b.orders = append(b.orders, o)
-	return o
-}
-
-func (b *bandwidth) Prepare(context.Context) error {
-	if b.prepare != nil {
-		return b.prepare()
-	}
-	return nil
-}
-
-func (b *bandwidth) Place(_ context.Context, p Purchase, sendBy time.Time) PostFact {
-	w := b.w
-	if w.dies() {
-		panic(crashed{})
-	}
-	if w.onPost != nil {
-		w.onPost()
-	}
-	if !time.Now().Before(sendBy) {
-		w.violation("a POST after its time (P11)")
-	}
-	kind := answered
-	if len(b.posts) < len(b.script) {
-		kind = b.script[len(b.posts)]
-	}
-	if w.reply != nil {
-		kind = w.reply()
-	}
-	for _, earlier := range b.posts {
-		if !earlier.sure && earlier.coid == p.CustomerOrderID && time.Since(earlier.at) < w.settings.SettleWindow {
-			w.violation("POST of %s repeated within the settle window (P18)", p.CustomerOrderID)
-		}
-	}
-	b.posts = append(b.posts, post{coid: p.CustomerOrderID, at: time.Now(), sure: kind == refusedPost || kind == unsent || kind == limited})
-	var f PostFact
-	switch kind {
-	case answered:
-		f = PostFact{State: PostCreated, OrderID: b.create(p, time.Now()).id, Status: "RECEIVED"}
-	case lostAfter:
-		b.create(p, time.Now())
-		time.Sleep(time.Until(sendBy))
-		f = PostFact{State: PostUnknown, Detail: "no answer"}
-	case createdLate:
-		b.create(p, time.Now().Add(w.settings.PostTimeout+time.Minute))
-		time.Sleep(time.Until(sendBy))
-		f = PostFact{State: PostUnknown, Detail: "no answer"}
-	case lostBefore:
-		f = PostFact{State: PostUnknown, Detail: "no answer"}
-	case refusedPost:
-		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5016", Description: "bad site"}}, Detail: "400"}
-	case secondRejected:
-		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5005", Description: "taken"}}, Detail: "400"}
-	case unsent:
-		f = PostFact{Detail: "dial: refused"}
-	case limited:
-		f = PostFact{Detail: "429", Paused: true, RetryAt: w.clock.Now().Add(time.Minute)}
-	}
-	if w.dies() {
-		panic(crashed{})
-	}
-	return f
-}
-
-func (b *bandwidth) Poll(_ context.Context, id OrderID) PollFact {
-	if b.w.dies() {
-		panic(crashed{})
-	}
-	if b.w.onPoll != nil {
-		b.w.onPoll()
-	}
-	if b.w.pollFails > 0 {
-		b.w.pollFails--
-		return PollFact{Failed: true, Detail: "500"}
-	}
-	i := slices.IndexFunc(b.orders, func(o *vorder) bool { return o.id == id })
-	if i < 0 {
-		return PollFact{Failed: true, Detail: "404"}
-	}
-	o := b.orders[i]
-	f := PollFact{CustomerOrderID: o.coid, Status: "RECEIVED"}
-	if time.Since(o.created) < b.runFor {
-		return f
-	}
-	n := len(o.got)
-	f.CompletedQuantity, f.Completed = &n, slices.Clone(o.got)
-	switch {
-	case n == len(o.asked):
-		f.Status = "COMPLETE"
-	case n > 0:
-		f.Status = "PARTIAL"
-	default:
-		f.Status = "FAILED"
-	}
-	if b.unclear && n > 0 {
-		f.Completed = nil
-	}
-	for _, number := range o.asked {
-		if !slices.Contains(o.got, number) {
-			f.FailedNumbers = append(f.FailedNumbers, FailedNumber{Number: number, Code: "5005"})
-			f.Errors = []VendorError{{Code: "5005", Description: "taken"}}
-		}
-	}
-	return f
-}
-
-func (b *bandwidth) Look(_ context.Context, p Purchase, probe bool) LookFact {
-	if b.w.dies() {
-		panic(crashed{})
-	}
-	b.looks = append(b.looks, probe)
-	if b.blind != nil && b.blind() {
-		return LookFact{Detail: "404 and no positive control"}
-	}
-	f := LookFact{Counted: true}
-	for _, o := range b.orders {
-		if o.coid == p.CustomerOrderID && time.Since(o.created) >= b.listDelay {
-			f.Found = append(f.Found, FoundOrder{OrderID: o.id, CustomerOrderID: o.coid, Status: "RECEIVED"})
-		}
-	}
-	if !probe || len(f.Found) > 0 {
-		return f
-	}
-	if b.forbidden {
-		f.NumbersForbidden = true
-		return f
-	}
-	for _, n := range p.Numbers {
-		for _, o := range b.orders {
-			if slices.Contains(o.got, n) && !time.Now().Before(o.created) {
-				f.Found = append(f.Found, FoundOrder{OrderID: o.id, CustomerOrderID: o.coid})
-			}
-		}
-		if b.foreign[n] {
-			f.Found = append(f.Found, FoundOrder{OrderID: "foreign-" + OrderID(n), CustomerOrderID: "somebody else's"})
-		}
-	}
-	return f
-}
-
 // timer is an order's timer or tick, or a request on its way.
 type delivery struct {
 	at      time.Time
@@ -245,18 +39,27 @@ type world struct {
 	rescue   bool // orders without a timer are found by the index
 	timerNo  int
 
-	published []published
-	events    map[string]string // the body of each event by its id
-	letters   map[string]uint64
-	letterSeq uint64
-	replays   int // how many replays an operator makes
-	grown     func(r *Record) []string
+	published   []published
+	announced   []announced
+	events      map[string]string // the body of each event by its id
+	letters     map[string]uint64
+	letterSeq   uint64
+	replays     int           // how many replays an operator makes
+	replayAfter time.Duration // how long the operator thinks
+	grown       func(r *Record) []string
 
 	steps      int
 	crashes    []int
 	flaky      func(step int) error
 	violations []string
 	conditions func() Conditions
+
+	current   delivery // what a worker has in hand
+	pauseAt   int      // the step at which a worker is overtaken; 0 for none
+	overtake  func()   // what happens meanwhile
+	overtaken bool
+
+	outside func(Store) Store // the store as the drivers see it; nil: as it is
 
 	onPoll, onPost func()
 	pollFails      int          // so many polls fail
@@ -268,6 +71,12 @@ type published struct {
 	generation int
 	numbers    []string
 	sequence   uint64
+}
+
+// announced is an intermediate event, with the record's revision at that moment.
+type announced struct {
+	id               string
+	sequence, stored uint64
 }
 
 func newWorld(t *testing.T) *world {
@@ -285,8 +94,14 @@ func (w *world) violation(format string, args ...any) {
 }
 
 // dies counts a step and reports whether the worker dies at it. Each action is two steps: before and after its effect.
+// At the step pauseAt the worker stands still while others go on.
 func (w *world) dies() bool {
 	w.steps++
+	if w.steps == w.pauseAt && !w.overtaken {
+		w.overtaken = true
+		w.overtake()
+		return false
+	}
 	return slices.Contains(w.crashes, w.steps)
 }
 
@@ -311,20 +126,25 @@ func guarded[T any](w *world, effect func() (T, error)) (T, error) {
 // Store and Index.
 
 func (w *world) Get(ctx context.Context, key ID) (*Record, error) { return w.store.Get(ctx, key) }
+
 func (w *world) Create(ctx context.Context, r *Record) (uint64, error) {
 	return guarded(w, func() (uint64, error) { return w.store.Create(ctx, r) })
 }
+
 func (w *world) Update(ctx context.Context, r *Record) (uint64, error) {
 	return guarded(w, func() (uint64, error) { return w.store.Update(ctx, r) })
 }
+
 func (w *world) Open(ctx context.Context, key ID, g int) error {
 	_, err := guarded(w, func() (int, error) { return 0, w.store.Open(ctx, key, g) })
 	return err
 }
+
 func (w *world) Close(ctx context.Context, key ID, g int) error {
 	_, err := guarded(w, func() (int, error) { return 0, w.store.Close(ctx, key, g) })
 	return err
 }
+
 func (w *world) Entries(ctx context.Context, f func(IndexEntry) bool) error {
 	return w.store.Entries(ctx, f)
 }
@@ -348,7 +168,13 @@ func (w *world) SetTimer(_ context.Context, key ID, at time.Time, revision uint6
 }
 
 func (w *world) Announce(_ context.Context, r *Record, outcome State, n int) {
-	w.event(fmt.Sprintf("%s.%d.%s.%d", r.Key, r.Generation, outcome, n), r, r.Revision)
+	id := fmt.Sprintf("%s.%d.%s.%d", r.Key, r.Generation, outcome, n)
+	stored := uint64(0)
+	if now, err := w.store.Get(w.t.Context(), r.Key); err == nil {
+		stored = now.Revision
+	}
+	w.announced = append(w.announced, announced{id: id, sequence: r.Revision, stored: stored})
+	w.event(id, r, r.Revision)
 }
 
 func (w *world) event(id string, r *Record, sequence uint64) {
@@ -388,7 +214,7 @@ func (w *world) PublishOutcome(_ context.Context, r *Record) (uint64, error) {
 				if w.grown != nil {
 					a.Ask.Numbers = w.grown(r)
 				}
-				w.inbox = append(w.inbox, delivery{at: time.Now().Add(time.Second), arrival: a})
+				w.inbox = append(w.inbox, delivery{at: time.Now().Add(max(time.Second, w.replayAfter)), arrival: a})
 			}
 		}
 		return w.letters[id], nil
@@ -425,8 +251,12 @@ func (w *world) driver() *Driver {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	token := 0
+	store := Store(w)
+	if w.outside != nil {
+		store = w.outside(w)
+	}
 	return &Driver{
-		Store: w, Index: w, Carrier: w.vendor, Bus: w, Clock: &w.clock, Settings: w.settings, Names: namer,
+		Store: store, Index: w, Carrier: w.vendor, Bus: w, Clock: &w.clock, Settings: w.settings, Names: namer,
 		Conditions: func() Conditions { return w.conditions() },
 		Token:      func() string { token++; return fmt.Sprintf("%p-%d", &token, token) },
 		Log:        logrus.NewEntry(log),
@@ -445,6 +275,7 @@ func (w *world) handle(d delivery) (acked bool) {
 		}
 	}()
 	w.clock.Observe(time.Now())
+	w.current = d
 	driver := w.driver()
 	ctx := w.t.Context()
 	if d.tick {

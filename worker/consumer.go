@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -87,14 +88,38 @@ func quiet(err error) error {
 // serve handles one message: it keeps the lease while the handler works, and then acks as the disposition says.
 func (c *consumer) serve(ctx context.Context, msg jetstream.Msg) {
 	stop := c.keepLease(msg)
-	d := c.handle(ctx, msg)
+	d := c.guarded(ctx, msg)
 	stop()
 	if c.observed != nil {
 		c.observed(d)
 	}
 	c.settle(msg, d)
 	if d.then != nil {
+		defer c.caught(nil)
 		d.then(ctx)
+	}
+}
+
+// panicWait is how long a message waits over which a handler has panicked.
+const panicWait = 30 * time.Second
+
+// guarded calls the handler. A panic in it is a fault of this program's, not a verdict on the message (P28): it is
+// logged with its stack, and the message comes again. Without this one bad message would take down one worker of the
+// fleet after the other.
+func (c *consumer) guarded(ctx context.Context, msg jetstream.Msg) (d disposition) {
+	defer c.caught(&d)
+	return c.handle(ctx, msg)
+}
+
+// caught recovers from a panic, which leaves behind what a crash does, and asks for the message again.
+func (c *consumer) caught(d *disposition) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.log.WithField("consumer", c.name).WithField("stack", string(debug.Stack())).Errorf("a fault in this program, please report it: %v", p)
+	if d != nil {
+		*d = again(panicWait)
 	}
 }
 

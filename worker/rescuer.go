@@ -69,7 +69,11 @@ func (r *rescuer) elected(ctx context.Context) bool {
 	case !errors.Is(err, jetstream.ErrKeyNotFound):
 		return false
 	}
-	_, err = r.control.Update(ctx, rescueKey, []byte(r.name), revision)
+	if revision == 0 { // nobody has done it yet, or somebody deleted the key
+		_, err = r.control.Create(ctx, rescueKey, []byte(r.name))
+	} else {
+		_, err = r.control.Update(ctx, rescueKey, []byte(r.name), revision)
+	}
 	return err == nil
 }
 

@@ -35,7 +35,8 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"of concurrent creators one wins", raceCreate},
 		{"of concurrent updates one wins", raceUpdate},
 		{"the index names the open orders", index},
-		{"an entry of another generation stays", indexGeneration},
+		{"an entry of a later generation stays", indexGeneration},
+		{"an entry is never put back to an earlier generation", indexRaised},
 		{"5000 failed numbers fit (P40)", large},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -212,6 +213,31 @@ func indexGeneration(t *testing.T, ctx context.Context, b Backend) {
 	}
 	if got := entries(t, ctx, b); got["g0000000000000000000"] != 2 {
 		t.Errorf("closing generation 1 took generation 2 out: %v", got)
+	}
+}
+
+func indexRaised(t *testing.T, ctx context.Context, b Backend) {
+	const key orders.ID = "r0000000000000000000"
+	for _, step := range []struct{ generation, want int }{{2, 2}, {1, 2}, {2, 2}, {3, 3}, {1, 3}} {
+		if err := b.Open(ctx, key, step.generation); err != nil {
+			t.Fatal(err)
+		}
+		if got := entries(t, ctx, b)[key]; got != step.want {
+			t.Errorf("opened for generation %d the entry names %d, want %d", step.generation, got, step.want)
+		}
+	}
+	// A worker that stood still opened generation 1 after generation 2 had ended: the end of 2 takes it out.
+	if err := b.Close(ctx, key, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Open(ctx, key, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(ctx, key, 3); err != nil {
+		t.Fatal(err)
+	}
+	if got := entries(t, ctx, b); len(got) != 0 {
+		t.Errorf("%v is left", got)
 	}
 }
 

@@ -109,11 +109,17 @@ func TestP39_Refusals(t *testing.T) {
 		{"timers that are kept", stream(l, 1, func(s *jetstream.StreamConfig) { s.Retention = jetstream.LimitsPolicy }), "retention"},
 		{"timers without schedules", stream(l, 1, func(s *jetstream.StreamConfig) { s.AllowMsgSchedules = false }), "schedules"},
 		{"dead letters with an age", stream(l, 3, func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour * 48 }), "max age"},
+		{"dead letters of bounded size", stream(l, 3, func(s *jetstream.StreamConfig) { s.MaxBytes = 1 << 20 }), "max bytes"},
+		{"dead letters of bounded number", stream(l, 3, func(s *jetstream.StreamConfig) { s.MaxMsgs = 1000 }), "max messages"},
+		{"timers of bounded size", stream(l, 1, func(s *jetstream.StreamConfig) { s.MaxBytes = 1 << 20 }), "limit"},
+		{"a ledger of bounded size", bucket(l, 0, func(b *jetstream.KeyValueConfig) { b.MaxBytes = 1 << 30 }), "limit on its size"},
+		{"an index of bounded size", bucket(l, 1, func(b *jetstream.KeyValueConfig) { b.MaxBytes = 1 << 20 }), "limit on its size"},
 		{"a ledger with an age", bucket(l, 0, func(b *jetstream.KeyValueConfig) { b.TTL = time.Hour }), "time to live"},
 		{"a ledger in memory", bucket(l, 0, func(b *jetstream.KeyValueConfig) { b.Storage = jetstream.MemoryStorage }), "storage"},
 		{"a ledger of small values", bucket(l, 0, func(b *jetstream.KeyValueConfig) { b.MaxValueSize = 1000 }), "size of its values"},
 		{"an index without markers", bucket(l, 1, func(b *jetstream.KeyValueConfig) { b.LimitMarkerTTL = 0 }), "marker"},
 		{"a consumer that gives up", consumer(l, func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 5 }), "max deliver"},
+		{"a consumer of some ticks", ticksConsumer(l, func(c *jetstream.ConsumerConfig) { c.FilterSubject = "bandwidth.v1.due.a" }), "filter"},
 		{"a consumer with backoff", consumer(l, func(c *jetstream.ConsumerConfig) {
 			c.BackOff = []time.Duration{time.Second, time.Minute}
 			c.MaxDeliver = -1
@@ -159,6 +165,20 @@ func consumer(l Layout, change func(*jetstream.ConsumerConfig)) func(context.Con
 		config := l.consumers()[l.Names.RequestsStream()]
 		change(&config)
 		_, err := js.CreateOrUpdateConsumer(ctx, l.Names.RequestsStream(), config)
+		return err
+	}
+}
+
+func ticksConsumer(l Layout, change func(*jetstream.ConsumerConfig)) func(context.Context, jetstream.JetStream) error {
+	return func(ctx context.Context, js jetstream.JetStream) error {
+		for _, config := range l.streams() {
+			if _, err := js.CreateStream(ctx, config); err != nil {
+				return err
+			}
+		}
+		config := l.consumers()[l.Names.TimersStream()]
+		change(&config)
+		_, err := js.CreateOrUpdateConsumer(ctx, l.Names.TimersStream(), config)
 		return err
 	}
 }
@@ -261,6 +281,21 @@ func TestSchedule(t *testing.T) {
 	msg = next(t, ticks(t, js, names))
 	if meta, err = msg.Metadata(); err != nil || meta.Timestamp.Before(at) || string(msg.Data()) != `{"revision":9}` {
 		t.Errorf("after a restart the tick is %s, %v", msg.Data(), err)
+	}
+}
+
+// TestP30_EachWriteIsSynced: a sync interval of 0 means that each write is synced before it is acked.
+func TestP30_EachWriteIsSynced(t *testing.T) {
+	for interval, always := range map[time.Duration]bool{0: true, time.Minute: false} {
+		e, err := StartEmbedded(EmbeddedOptions{Listen: "127.0.0.1:0", StoreDir: t.TempDir(), SyncInterval: interval, Log: quiet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(e.Shutdown)
+		config := e.JetStreamConfig()
+		if config == nil || config.SyncAlways != always {
+			t.Errorf("with the interval %s the server is configured as %+v, want sync always %t", interval, config, always)
+		}
 	}
 }
 

@@ -206,8 +206,9 @@ func ensureBucket(ctx context.Context, js jetstream.JetStream, want jetstream.Ke
 	switch {
 	case have.MaxAge != 0:
 		return refuse("its time to live", "is set: records would be deleted")
-	case have.MaxBytes > 0 && have.Discard != jetstream.DiscardNew, have.MaxMsgs > 0 && have.Discard != jetstream.DiscardNew:
-		return refuse("a limit on its size", "is set with discard old: records would be deleted")
+	case have.MaxBytes > 0, have.MaxMsgs > 0:
+		// P39: with discard old records would be deleted, with discard new one could not be written after its purchase.
+		return refuse("a limit on its size", "is set: a full bucket loses records, or cannot take what a purchase brought")
 	case have.MaxMsgSize > 0 && have.MaxMsgSize < 1<<20:
 		return refuse("the size of its values", "is limited below 1 MiB: a record could become unwritable after its purchase")
 	case have.Storage == jetstream.MemoryStorage:

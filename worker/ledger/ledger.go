@@ -101,7 +101,7 @@ type opened struct {
 	Generation int `json:"generation"`
 }
 
-// Open enters an order among the open ones (P6).
+// Open enters an order among the open ones (P6). An entry that names this generation or a later one stays.
 func (l *Ledger) Open(ctx context.Context, key orders.ID, generation int) error {
 	data, err := json.Marshal(opened{Generation: generation})
 	if err != nil {
@@ -109,12 +109,32 @@ func (l *Ledger) Open(ctx context.Context, key orders.ID, generation int) error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	_, err = l.open.Put(ctx, string(key), data)
-	return err
+	for {
+		if _, err = l.open.Create(ctx, string(key), data); !errors.Is(conflict(err), orders.ErrConflict) {
+			return err
+		}
+		entry, err := l.open.Get(ctx, string(key))
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			continue // taken out meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		var o opened
+		if err := json.Unmarshal(entry.Value(), &o); err != nil {
+			return fmt.Errorf("bucket %s, key %s: %w", entry.Bucket(), key, err)
+		}
+		if o.Generation >= generation {
+			return nil
+		}
+		if _, err = l.open.Update(ctx, string(key), data, entry.Revision()); !errors.Is(conflict(err), orders.ErrConflict) {
+			return err
+		}
+	}
 }
 
-// Close takes an order out of the open ones, by the revision of its entry, if that names this generation (P6). An
-// entry that was written meanwhile stays.
+// Close takes an order out of the open ones, by the revision of its entry, unless that names a later generation (P6).
+// An entry that was written meanwhile stays.
 func (l *Ledger) Close(ctx context.Context, key orders.ID, generation int) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -129,7 +149,7 @@ func (l *Ledger) Close(ctx context.Context, key orders.ID, generation int) error
 	if err := json.Unmarshal(entry.Value(), &o); err != nil {
 		return fmt.Errorf("bucket %s, key %s: %w", entry.Bucket(), key, err)
 	}
-	if o.Generation != generation {
+	if o.Generation > generation {
 		return nil
 	}
 	err = l.open.Purge(ctx, string(key), jetstream.LastRevision(entry.Revision()), jetstream.PurgeTTL(markerTTL))

@@ -1,7 +1,9 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -43,5 +45,68 @@ func TestUnreachable(t *testing.T) {
 		if err == nil || errors.Is(err, orders.ErrNotFound) || errors.Is(err, orders.ErrConflict) {
 			t.Errorf("%s without a broker: %v", name, err)
 		}
+	}
+}
+
+// TestP6_CloseIsFenced: an entry that is written between the reading and the removal of the old one stays.
+func TestP6_CloseIsFenced(t *testing.T) {
+	w := workertest.Start(t, workertest.Options{})
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.OpenBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key orders.ID = "f0000000000000000000"
+	plain := ledger.New(kv, kv)
+	if err := plain.Open(t.Context(), key, 1); err != nil {
+		t.Fatal(err)
+	}
+	raced := ledger.New(kv, racedBucket{kv, func() {
+		if err := plain.Open(t.Context(), key, 2); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	if err := raced.Close(t.Context(), key, 1); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	if err := plain.Entries(t.Context(), func(e orders.IndexEntry) bool { found = e.Generation; return true }); err != nil {
+		t.Fatal(err)
+	}
+	if found != 2 {
+		t.Errorf("the entry of generation 2 went with the end of generation 1: %d", found)
+	}
+}
+
+// racedBucket is a bucket in which somebody writes right after a reading.
+type racedBucket struct {
+	jetstream.KeyValue
+	after func()
+}
+
+func (b racedBucket) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	entry, err := b.KeyValue.Get(ctx, key)
+	b.after()
+	return entry, err
+}
+
+// TestRecordTooLarge: a record that the broker does not take is an error, and what was stored before stays.
+func TestRecordTooLarge(t *testing.T) {
+	w := workertest.Start(t, workertest.Options{})
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.OrdersBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ledger.New(kv, kv)
+	r := storetest.Example("large000000000000000", 1)
+	revision, err := l.Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Revision, r.Body = revision, []byte(`"`+strings.Repeat("x", 2<<20)+`"`)
+	if _, err := l.Update(t.Context(), r); err == nil || errors.Is(err, orders.ErrConflict) {
+		t.Errorf("a record above the broker's limit: %v; want an error that is no conflict (P40)", err)
+	}
+	if got, err := l.Get(t.Context(), r.Key); err != nil || got.Revision != revision {
+		t.Errorf("the record from before is lost: %v", err)
 	}
 }

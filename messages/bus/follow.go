@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -118,16 +119,22 @@ func (f *follower) read(ctx context.Context, status <-chan nats.Status, each fun
 		case <-ctx.Done():
 		}
 	}()
-	consumer, err := f.consumer(ctx)
+	// The name is ours, so that a consumer whose making was cut off is removed as well.
+	name := strings.TrimPrefix(nats.NewInbox(), nats.InboxPrefix)
+	made := false
+	defer func() { f.drop(name, made) }()
+	consumer, err := f.consumer(ctx, name)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // a reconnect that cut it off is one all the same
+	}
 	if err != nil {
 		return err
 	}
-	f.made = true
+	f.made, made = true, true
 	iter, err := consumer.Messages(jetstream.PullHeartbeat(heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return err
 	}
-	defer f.drop(consumer)
 	defer iter.Stop()
 	for expect := uint64(1); ; expect++ {
 		msg, err := iter.Next(jetstream.NextContext(ctx))
@@ -156,10 +163,11 @@ func (f *follower) read(ctx context.Context, status <-chan nats.Status, each fun
 }
 
 // consumer makes a consumer that begins where the follower stands.
-func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
+func (f *follower) consumer(ctx context.Context, name string) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
 	config := jetstream.ConsumerConfig{
+		Name:          name,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.next,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: idleLife,
 	}
@@ -171,14 +179,27 @@ func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	return f.c.js.CreateConsumer(ctx, f.c.names.EventsStream(), config)
 }
 
-// drop removes a consumer, if the server can be asked; otherwise the server does, after idleLife.
-func (f *follower) drop(consumer jetstream.Consumer) {
-	if !f.c.nc.IsConnected() {
-		return
-	}
+// dropTries is how often a consumer is removed whose making was cut off: the server may still be at it.
+const dropTries = 4
+
+// drop removes a consumer, if the server can be asked; otherwise the server does, after idleLife. made says that it
+// surely stands.
+func (f *follower) drop(name string, made bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = f.c.js.DeleteConsumer(ctx, f.c.names.EventsStream(), consumer.CachedInfo().Name)
+	for try := 1; f.c.nc.IsConnected(); try++ {
+		err := f.c.js.DeleteConsumer(ctx, f.c.names.EventsStream(), name)
+		if made || try == dropTries || !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return
+		}
+		timer := time.NewTimer(50 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
 }
 
 // pause waits before the next try: for the time, or until the connection stands again.

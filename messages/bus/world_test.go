@@ -151,7 +151,7 @@ func (w *world) answer(f func(msg jetstream.Msg, sequence uint64)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(consuming.Stop)
+	w.t.Cleanup(func() { consuming.Stop(); <-consuming.Closed() })
 }
 
 // state returns a stream's state.

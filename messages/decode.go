@@ -116,7 +116,7 @@ func clip(s string) string {
 		return s
 	}
 	cut := maxQuoted
-	for !utf8.RuneStart(s[cut]) {
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
 	return s[:cut] + "…"

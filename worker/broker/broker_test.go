@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/sirupsen/logrus"
 
@@ -341,52 +340,4 @@ func TestConnectWaits(t *testing.T) {
 	if !strings.Contains(out.String(), "waiting for the NATS server") {
 		t.Errorf("the log says %q", out.String())
 	}
-}
-
-// BenchmarkCloseIndex compares the two ways to take an entry out of a bucket.
-func BenchmarkCloseIndex(b *testing.B) {
-	e, err := StartEmbedded(EmbeddedOptions{Listen: "127.0.0.1:0", StoreDir: b.TempDir(), SyncInterval: 2 * time.Minute, Log: quiet()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(e.Shutdown)
-	nc, err := nats.Connect(e.URL)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		b.Fatal(err)
-	}
-	kv, err := js.CreateKeyValue(b.Context(), jetstream.KeyValueConfig{Bucket: "open", LimitMarkerTTL: time.Minute})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := js.Stream(b.Context(), "KV_open")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("purge with a marker that expires", func(b *testing.B) {
-		for b.Loop() {
-			revision, err := kv.Put(b.Context(), key, []byte("{}"))
-			if err == nil {
-				err = kv.Purge(b.Context(), key, jetstream.LastRevision(revision), jetstream.PurgeTTL(time.Minute))
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("delete the message", func(b *testing.B) {
-		for b.Loop() {
-			revision, err := kv.Put(b.Context(), key, []byte("{}"))
-			if err == nil {
-				err = s.DeleteMsg(b.Context(), revision)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

@@ -126,6 +126,15 @@ func (k call) failed(err error) *Error {
 	return &Error{Op: k.op, Method: k.method, Path: k.path, OrderID: k.order, CustomerOrderID: k.customerOrderID, Err: err}
 }
 
+// unauthorized makes the error of a call that got no access token.
+func (k call) unauthorized(err error) *Error {
+	// The status stays 0: it is the token endpoint's, and its 404 must not be taken for "no such order" (P16).
+	e := k.failed(err)
+	e.Creation, e.credentials = NotCreated, IsCredentials(err)
+	e.RetryAt, _ = RetryAt(err)
+	return e
+}
+
 // newRequest builds a request below the account's path, or below the root for a path that begins with "/".
 func (c *Client) newRequest(ctx context.Context, k call, query url.Values) (*http.Request, error) {
 	path := "/accounts/" + c.account + "/" + k.path
@@ -155,11 +164,7 @@ func (c *Client) read(ctx context.Context, k call, query url.Values) (body []byt
 		return nil, e
 	}
 	if err := c.auth.authorize(ctx); err != nil {
-		// The status stays 0: it is the token endpoint's, and its 404 must not be taken for "no such order" (P16).
-		e := k.failed(err)
-		e.Creation, e.credentials = NotCreated, IsCredentials(err)
-		e.RetryAt, _ = RetryAt(err)
-		return nil, e
+		return nil, k.unauthorized(err)
 	}
 	req, err := c.newRequest(ctx, k, query)
 	if err != nil {

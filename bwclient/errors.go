@@ -70,7 +70,7 @@ type Error struct {
 	StatusCode int
 	// Details are Bandwidth's own errors, in their order.
 	Details []Detail
-	// Creation says, of a POST, whether it created something. Of a read it is NotCreated.
+	// Creation says, of a POST, whether it created something. Of a read, and of a PUT, it is NotCreated.
 	Creation Creation
 	// RetryAt is when Bandwidth asks to be called again; zero where it does not say.
 	RetryAt time.Time

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // OrderStatus is an order as GET /orders/{id} tells of it. Any of its fields may be empty: an answer may leave out
@@ -58,7 +59,9 @@ func (k call) checkID() error {
 	if validID(string(k.order)) {
 		return nil
 	}
-	k.method = http.MethodGet
+	if k.method == "" {
+		k.method = http.MethodGet
+	}
 	e := k.failed(errors.New("that is not the id of an order; nothing was asked"))
 	e.Creation, e.notSent = NotCreated, true
 	return e
@@ -80,38 +83,60 @@ func decodeOrder(root *node, id OrderID) (OrderStatus, error) {
 	}
 	s.Completed = numbersIn(root.child("CompletedNumbers"))
 	s.Asked = numbersIn(order.child("ExistingTelephoneNumberOrderType").child("TelephoneNumberList"))
-	named := map[string]Detail{} // by number
-	var unnamed []Detail
+	errs := decodeErrors(root.child("ErrorList"))
+	s.Errors = errs.list
+	for _, n := range numbersIn(root.child("FailedNumbers")) {
+		d, ok := errs.named[n]
+		if !ok && len(errs.unnamed) == 1 {
+			d = errs.unnamed[0] // the order's own error, which names no number
+		}
+		d.Number = n
+		s.Failed = append(s.Failed, d)
+	}
+	return s, nil
+}
+
+// errorList is an ErrorList.
+type errorList struct {
+	list    []Detail          // each code and description once
+	unnamed []Detail          // those of them that name no number
+	named   map[string]Detail // by number
+	numbers []string          // that are named, each once
+}
+
+// decodeErrors reads an ErrorList. An error names its numbers as TelephoneNumber, bare or around FullNumber, or in a
+// list of them.
+func decodeErrors(list *node) errorList {
+	out := errorList{named: map[string]Detail{}}
 	known := map[Detail]bool{}
-	for _, e := range root.child("ErrorList").all("Error") {
+	for _, e := range list.all("Error") {
 		d := Detail{Code: e.childText("Code"), Description: e.childText("Description")}
 		if d.Code == "" && d.Description == "" {
 			continue
 		}
 		numbers := e.all("TelephoneNumber")
+		for _, name := range []string{"TelephoneNumberList", "TelephoneNumbers"} {
+			numbers = append(append(numbers, e.child(name).all("TelephoneNumber")...), e.child(name).all("Tn")...)
+		}
 		for _, number := range numbers {
 			for _, n := range leaves(number) {
-				named[toE164(n)] = d
+				n = toE164(n)
+				if _, ok := out.named[n]; !ok {
+					out.numbers = append(out.numbers, n)
+				}
+				out.named[n] = d
 			}
 		}
 		if known[d] {
 			continue
 		}
 		known[d] = true
-		s.Errors = append(s.Errors, d)
+		out.list = append(out.list, d)
 		if len(numbers) == 0 {
-			unnamed = append(unnamed, d)
+			out.unnamed = append(out.unnamed, d)
 		}
 	}
-	for _, n := range numbersIn(root.child("FailedNumbers")) {
-		d, ok := named[n]
-		if !ok && len(unnamed) == 1 {
-			d = unnamed[0] // the order's own error, which names no number
-		}
-		d.Number = n
-		s.Failed = append(s.Failed, d)
-	}
-	return s, nil
+	return out
 }
 
 // numberShape is what counts as a telephone number in a list: those that were asked for may be malformed, but "none"
@@ -177,7 +202,9 @@ type Number struct {
 	// Status is such as Inservice, Aging or Available.
 	Status string
 	// OrderID is the order that brought the number to its account; empty where the answer has none.
-	OrderID   OrderID
+	OrderID OrderID
+	// OrderedAt is when that order was made; zero where the answer does not say, or in a form that is not documented.
+	OrderedAt time.Time
 	OrderType string
 	SiteID    string
 	AccountID string
@@ -203,7 +230,7 @@ func (c *Client) Number(ctx context.Context, number string) (Number, error) {
 		return Number{}, k.unreadable(fmt.Errorf("%w: it is about number %q", ErrUnreadable, clip(got, 40)))
 	}
 	return Number{
-		Number: number, Status: root.value("Status"), OrderID: OrderID(root.value("OrderId")), OrderType: root.value("OrderType"),
+		Number: number, Status: root.value("Status"), OrderID: OrderID(root.value("OrderId")), OrderedAt: orderedAt(root.value("OrderCreateDate")), OrderType: root.value("OrderType"),
 		SiteID: root.value("SiteId"), AccountID: root.value("AccountId"),
 	}, nil
 }
@@ -253,4 +280,14 @@ func (c *Client) Peers(ctx context.Context, siteID string) ([]Peer, error) {
 		out = append(out, Peer{ID: p.childText("PeerId"), Name: p.childText("PeerName"), Default: strings.EqualFold(p.childText("IsDefaultPeer"), "true")})
 	}
 	return out, nil
+}
+
+// orderedAt reads a time as Bandwidth writes it; zero where it cannot: a date never makes an answer unreadable.
+func orderedAt(text string) time.Time {
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15-04-05.999Z", "2006-01-02 15:04:05.999"} {
+		if t, err := time.Parse(form, text); err == nil && t.Year() > 1 {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -193,7 +194,7 @@ func TestRecordedLists(t *testing.T) {
 func TestRecordedReads(t *testing.T) {
 	n, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/tns-tn__get__200__example.xml")}).Number(t.Context(), "+12012035013")
 	want := bwclient.Number{
-		Number: "+12012035013", Status: "Inservice", OrderID: "cf79d3c3-21b7-4db7-9867-273a1867f934", OrderType: "NEW_NUMBER_ORDER", SiteID: "2409", AccountID: "8000273",
+		Number: "+12012035013", Status: "Inservice", OrderID: "cf79d3c3-21b7-4db7-9867-273a1867f934", OrderedAt: time.Date(2014, 3, 25, 12, 55, 11, 810e6, time.UTC), OrderType: "NEW_NUMBER_ORDER", SiteID: "2409", AccountID: "8000273",
 	}
 	if diff := cmp.Diff(want, n); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)

@@ -42,7 +42,7 @@ func parse(data []byte) (*node, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrUnreadable, err)
+			return nil, fmt.Errorf("%w: %s", ErrUnreadable, oneLine(err.Error(), maxExcerpt)) // it may quote the answer
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:

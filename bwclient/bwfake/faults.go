@@ -1,6 +1,7 @@
 package bwfake
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -35,6 +36,8 @@ const (
 	NoID FaultKind = "no_id"
 	// LocationOnly: created, and answered 201 with the id only in Location.
 	LocationOnly FaultKind = "location_only"
+	// Outbid: another system buys the first of an order's named numbers, right before the order takes effect.
+	Outbid FaultKind = "outbid"
 	// UnknownStatus: a read of an order gives a word that nobody knows.
 	UnknownStatus FaultKind = "unknown_status"
 	// EmptyNumbers: a read of an order leaves out the numbers it holds.
@@ -46,6 +49,9 @@ const (
 	// NoCustomerOrderID: a list leaves out the customer order ids.
 	NoCustomerOrderID FaultKind = "no_customer_order_id"
 )
+
+// OutbidBy is the customer order id of what [Outbid] buys.
+const OutbidBy = "outbid"
 
 // Fault is a misbehaviour and where it happens.
 type Fault struct {
@@ -66,6 +72,25 @@ type Fault struct {
 	Delay       time.Duration     `json:"delay,omitempty"`
 
 	left int
+}
+
+// kinds and endpoints are what a fault may name.
+var (
+	kinds = []FaultKind{LoseReplyAfter, LoseReplyBefore, ErrorAfter, ErrorBefore, RateLimit, Slow, SlowBefore, Truncated, Malformed, NoID, LocationOnly, Outbid, UnknownStatus, EmptyNumbers, WrongQuantity, Pending5019, NoCustomerOrderID}
+
+	endpoints = []string{EndpointCreate, EndpointList, EndpointGet, EndpointClose, EndpointOrderNumbers, EndpointSites, EndpointPeers, EndpointNumber,
+		EndpointToken, EndpointDisconnect, EndpointDisconnectGet, EndpointInService, EndpointSearch}
+)
+
+// check refuses a fault that could never happen.
+func (f *Fault) check() error {
+	switch {
+	case !slices.Contains(kinds, f.Kind):
+		return fmt.Errorf("there is no fault of the kind %q; kinds: %q", f.Kind, kinds)
+	case f.Endpoint != "" && !slices.Contains(endpoints, f.Endpoint):
+		return fmt.Errorf("there is no endpoint %q; endpoints: %q", f.Endpoint, endpoints)
+	}
+	return nil
 }
 
 // Inject adds a fault. Faults are tried in the order in which they were added; the first that fits happens.
@@ -168,11 +193,15 @@ func (x *exchange) sleep(d time.Duration, follow bool) {
 
 // after answers the POST of an order that was created, with the faults that come after.
 func (x *exchange) after(s *Server, o *order) {
-	location := s.location(x.r, "orders/"+o.id)
-	body := orderResponse(o, o.id, nil, true, s.opts.Now())
+	now := s.opts.Now()
+	x.created(s.location(x.r, "orders/"+o.id), http.StatusCreated, orderResponse(o, o.id, nil, true, now), orderResponse(o, "", nil, true, now))
+}
+
+// created answers a POST that created something: body names it, and unnamed does not.
+func (x *exchange) created(location string, status int, body, unnamed string) {
 	if x.fate == nil {
 		x.w.Header().Set("Location", location)
-		x.write(http.StatusCreated, "application/xml", body)
+		x.write(status, "application/xml", body)
 		return
 	}
 	switch f := x.fate; f.Kind {
@@ -181,19 +210,19 @@ func (x *exchange) after(s *Server, o *order) {
 	case ErrorAfter:
 		x.fail(f)
 	case Malformed:
-		x.write(http.StatusCreated, "application/xml", "created, and that is all we say")
+		x.write(status, "application/xml", "created, and that is all we say")
 	case NoID:
-		x.write(http.StatusCreated, "application/xml", orderResponse(o, "", nil, true, s.opts.Now()))
+		x.write(status, "application/xml", unnamed)
 	case LocationOnly:
 		x.w.Header().Set("Location", location)
-		x.write(http.StatusCreated, "application/xml", orderResponse(o, "", nil, true, s.opts.Now()))
+		x.write(status, "application/xml", unnamed)
 	case Slow:
 		x.sleep(f.Delay, true)
 		x.w.Header().Set("Location", location)
-		x.write(http.StatusCreated, "application/xml", body)
+		x.write(status, "application/xml", body)
 	default:
 		x.w.Header().Set("Location", location)
-		x.reply(http.StatusCreated, body)
+		x.reply(status, body)
 	}
 }
 

@@ -59,6 +59,7 @@ func (s *Server) list(buyers bool) []Purchase {
 	now := s.opts.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	var out []Purchase
 	for _, o := range s.serial {
 		if buyers && len(o.bought) == 0 {
@@ -88,6 +89,7 @@ func (s *Server) OrdersOf(text string) []Purchase {
 func (s *Server) Bought(number string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	return s.sold[strings.TrimPrefix(number, "+1")]
 }
 
@@ -118,6 +120,7 @@ func (s *Server) SellElsewhere(number, customerOrderID string) string {
 	s.orders[o.id] = o
 	s.byID[o.coid] = append(s.byID[o.coid], o)
 	s.serial = append(s.serial, o)
+	delete(s.aging, n)
 	s.holders[n] = o
 	return o.id
 }
@@ -149,10 +152,34 @@ func (s *Server) steering() {
 	show("/_sim/purchases", func() any { return s.Purchases() })
 	show("/_sim/orders", func() any { return s.Orders() })
 	show("/_sim/requests", func() any { return s.Requests() })
+	show("/_sim/releases", func() any { return s.Releases() })
 	s.mux.HandleFunc("POST /_sim/faults", func(w http.ResponseWriter, r *http.Request) {
 		var f Fault
-		if take(w, r, &f) {
-			s.Inject(f)
+		if !decode(w, r, &f) {
+			return
+		}
+		if err := f.check(); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		s.Inject(f)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	s.mux.HandleFunc("POST /_sim/release", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Number string `json:"number"`
+		}
+		if take(w, r, &in) {
+			s.Release(in.Number)
+		}
+	})
+	s.mux.HandleFunc("POST /_sim/status", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			OrderID string `json:"order_id"`
+			Status  string `json:"status"`
+		}
+		if take(w, r, &in) {
+			s.SetStatus(in.OrderID, in.Status)
 		}
 	})
 	s.mux.HandleFunc("DELETE /_sim/faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -168,6 +195,14 @@ func (s *Server) steering() {
 			s.SellElsewhere(in.Number, in.CustomerOrderID)
 		}
 	})
+	s.mux.HandleFunc("POST /_sim/restock", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Numbers []string `json:"numbers"`
+		}
+		if take(w, r, &in) {
+			s.Restock(in.Numbers...)
+		}
+	})
 	s.mux.HandleFunc("POST /_sim/credentials", func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Username string `json:"username"`
@@ -179,15 +214,23 @@ func (s *Server) steering() {
 	})
 }
 
-// take reads a JSON body; where it cannot it answers 400 and returns false.
+// take reads a JSON body and answers 204; where it cannot it answers 400 and returns false.
 func take(w http.ResponseWriter, r *http.Request, v any) bool {
+	if !decode(w, r, v) {
+		return false
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// decode reads a JSON body; where it cannot it answers 400 and returns false.
+func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
-	w.WriteHeader(http.StatusNoContent)
 	return true
 }
 
@@ -197,5 +240,6 @@ func (s *Server) Release(number string) {
 	defer s.mu.Unlock()
 	n := strings.TrimPrefix(number, "+1")
 	delete(s.holders, n)
+	delete(s.aging, n)
 	s.sold[n] = 0
 }

@@ -16,9 +16,11 @@ import (
 // order is an order at the vendor.
 type order struct {
 	id, coid, name, site, peer string
-	asked                      []string // ten digits
+	asked                      []string     // ten digits
+	search                     *searchOrder // in place of exact numbers; nil for those
 	bought, lost               []string
 	partial, backorder         bool
+	protected                  bool
 	created, final             time.Time
 	status                     string // the word once final
 	forced                     string // a word that stands in place of it
@@ -125,6 +127,9 @@ func (s *Server) createOrder(x *exchange) {
 			return
 		}
 	}
+	if x.fate != nil && x.fate.Kind == Outbid && len(o.asked) > 0 {
+		s.SellElsewhere("+1"+o.asked[0], OutbidBy)
+	}
 	s.place(o)
 	x.after(s, o)
 }
@@ -158,10 +163,20 @@ func (s *Server) readOrder(root *element) (o *order, errs []apiError, missingTyp
 	o.site, _ = root.get("SiteId")
 	o.peer, _ = root.get("PeerId")
 	fail := func(code, description, number string) { errs = append(errs, apiError{code, description, number}) }
-	for _, c := range root.Children {
+	types := 0
+	for i := range root.Children {
+		c := &root.Children[i]
 		name := c.XMLName.Local
-		if orderTypes.MatchString(name) && name != "ExistingTelephoneNumberOrderType" {
-			fail("5002", "The simulator does not serve "+name+".", "")
+		_, search := searchTypes[name]
+		if search || name == "ExistingTelephoneNumberOrderType" {
+			types++
+		}
+		if types > 1 {
+			fail("5002", "An order has one type.", "")
+		} else if search {
+			o.search = readSearch(c, fail)
+		} else if orderTypes.MatchString(name) && name != "ExistingTelephoneNumberOrderType" {
+			fail("5087", "The input order type is not a valid entry.", "")
 		} else if !slices.Contains(knownOrderEl, name) && !orderTypes.MatchString(name) {
 			if name == "TelephoneNumberList" {
 				return o, nil, true
@@ -181,7 +196,19 @@ func (s *Server) readOrder(root *element) (o *order, errs []apiError, missingTyp
 			*flag.to = b
 		}
 	}
-	if existing := root.child("ExistingTelephoneNumberOrderType"); existing != nil {
+	if attributes := root.child("TnAttributes"); attributes != nil {
+		for _, a := range attributes.Children {
+			o.protected = o.protected || strings.TrimSpace(a.Text) == "Protected"
+		}
+	}
+	if o.search != nil {
+		if o.backorder && !o.search.backorders() {
+			fail(codeNoBackorder, textNoBackorder, "")
+		}
+	} else if existing := root.child("ExistingTelephoneNumberOrderType"); existing != nil {
+		if o.backorder {
+			fail(codeNoBackorder, textNoBackorder, "")
+		}
 		for _, c := range existing.Children {
 			if name := c.XMLName.Local; name != "TelephoneNumberList" && name != "ReservationIdList" {
 				fail("5002", "The element "+name+" is not allowed here.", "")
@@ -197,6 +224,12 @@ func (s *Server) readOrder(root *element) (o *order, errs []apiError, missingTyp
 	s.check(o, fail)
 	return o, errs, false
 }
+
+// The refusal of a backorder.
+const (
+	codeNoBackorder = "5522"
+	textNoBackorder = "Backorders are not compatible with Specific TN, NPANXX, NPANXXX, TollFree Vanity or Local Vanity orders"
+)
 
 // check applies the rules of site, peer, names and numbers.
 func (s *Server) check(o *order, fail func(code, description, number string)) {
@@ -243,13 +276,19 @@ func (s *Server) place(o *order) {
 	o.id = newID()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	o.created, o.final, o.listed = now, now.Add(s.opts.CompleteAfter), now.Add(s.opts.ListDelay)
+	if o.search != nil {
+		s.placeSearch(o, now)
+		s.enter(o)
+		return
+	}
 	var free, taken []string
 	for _, n := range o.asked {
 		if strings.HasSuffix(n, "0777") {
 			o.final = now.Add(max(s.opts.CompleteAfter, 10*time.Second))
 		}
-		if s.holders[n] != nil || strings.HasSuffix(n, "0404") {
+		if !s.forSale(n) {
 			taken = append(taken, n)
 		} else {
 			free = append(free, n)
@@ -267,9 +306,13 @@ func (s *Server) place(o *order) {
 		}
 	}
 	for _, n := range o.bought {
-		s.holders[n] = o
-		s.sold[n]++
+		s.hold(n, o)
 	}
+	s.enter(o)
+}
+
+// enter puts an order into the books. The caller holds the lock.
+func (s *Server) enter(o *order) {
 	s.orders[o.id] = o
 	s.byID[o.coid] = append(s.byID[o.coid], o)
 	s.serial = append(s.serial, o)
@@ -281,78 +324,6 @@ func newID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-const xmlHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`
-
-func esc(s string) string {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s))
-	return b.String()
-}
-
-func tag(b *strings.Builder, name, value string) {
-	b.WriteString("<" + name + ">" + esc(value) + "</" + name + ">")
-}
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// orderResponse is the answer to a POST: the order echoed, with its id when it was created.
-func orderResponse(o *order, id string, errs []apiError, status bool, now time.Time) string {
-	var b strings.Builder
-	b.WriteString(xmlHead + "<OrderResponse>")
-	if len(errs) > 0 {
-		writeErrors(&b, errs)
-	}
-	if o.created.IsZero() {
-		o.created = now
-	}
-	writeOrder(&b, o, id)
-	if status {
-		tag(&b, "OrderStatus", "RECEIVED")
-	}
-	b.WriteString("</OrderResponse>")
-	return b.String()
-}
-
-func writeErrors(b *strings.Builder, errs []apiError) {
-	b.WriteString("<ErrorList>")
-	for _, e := range errs {
-		b.WriteString("<Error>")
-		tag(b, "Code", e.code)
-		tag(b, "Description", e.description)
-		if e.number != "" {
-			tag(b, "TelephoneNumber", e.number)
-		}
-		b.WriteString("</Error>")
-	}
-	b.WriteString("</ErrorList>")
-}
-
-func writeOrder(b *strings.Builder, o *order, id string) {
-	b.WriteString("<Order>")
-	if o.coid != "" {
-		tag(b, "CustomerOrderId", o.coid)
-	}
-	if o.name != "" {
-		tag(b, "Name", o.name)
-	}
-	tag(b, "OrderCreateDate", stamp(o.created))
-	if o.peer != "" {
-		tag(b, "PeerId", o.peer)
-	}
-	tag(b, "BackOrderRequested", strconv.FormatBool(o.backorder))
-	if id != "" {
-		tag(b, "id", id)
-	}
-	b.WriteString("<ExistingTelephoneNumberOrderType><TelephoneNumberList>")
-	for _, n := range o.asked {
-		tag(b, "TelephoneNumber", n)
-	}
-	b.WriteString("</TelephoneNumberList></ExistingTelephoneNumberOrderType>")
-	tag(b, "PartialAllowed", strconv.FormatBool(o.partial))
-	tag(b, "SiteId", o.site)
-	b.WriteString("</Order>")
-}
-
 // getOrder serves GET /orders/{id}.
 func (s *Server) getOrder(x *exchange) {
 	o := s.find(x.r.PathValue("id"))
@@ -360,7 +331,7 @@ func (s *Server) getOrder(x *exchange) {
 		x.notFound()
 		return
 	}
-	x.coid = o.coid
+	x.coid = s.customerOrderID(o)
 	x.reply(http.StatusOK, s.orderStatus(o, x.fate))
 }
 
@@ -378,8 +349,11 @@ func (s *Server) find(id string) *order {
 func (s *Server) orderStatus(o *order, fate *Fault) string {
 	now := s.opts.Now()
 	s.mu.Lock()
-	word := o.state(now)
+	snapshot := *o // a waiting order changes
 	s.mu.Unlock()
+	o = &snapshot
+	word := o.state(now)
+	waits := word == "BACKORDERED" && o.forced == ""
 	kind := FaultKind("")
 	if fate != nil {
 		kind = fate.Kind
@@ -390,7 +364,7 @@ func (s *Server) orderStatus(o *order, fate *Fault) string {
 		word = "PROCESSING"
 	}
 	var bought, lost []string
-	if word == "COMPLETE" || word == "PARTIAL" || word == "FAILED" || word == "COMPLETED" {
+	if waits || word == "COMPLETE" || word == "PARTIAL" || word == "FAILED" || word == "COMPLETED" {
 		bought, lost = o.bought, o.lost
 	}
 	quantity := len(bought)
@@ -408,6 +382,8 @@ func (s *Server) orderStatus(o *order, fate *Fault) string {
 			errs = append(errs, apiError{"5005", "The telephone number is unavailable for ordering", n})
 		}
 		writeErrors(&b, errs)
+	case o.search != nil && o.shortfall(word) != nil:
+		writeErrors(&b, o.shortfall(word))
 	default:
 		b.WriteString("<ErrorList/>")
 	}
@@ -417,7 +393,7 @@ func (s *Server) orderStatus(o *order, fate *Fault) string {
 	}
 	b.WriteString("</FailedNumbers>")
 	tag(&b, "LastModifiedDate", stamp(now))
-	if word != "RECEIVED" {
+	if word != "RECEIVED" && !waits {
 		tag(&b, "OrderCompleteDate", stamp(o.final))
 	}
 	writeOrder(&b, o, "")
@@ -432,9 +408,28 @@ func (s *Server) orderStatus(o *order, fate *Fault) string {
 		b.WriteString("</TelephoneNumber>")
 	}
 	b.WriteString("</CompletedNumbers>")
-	tag(&b, "FailedQuantity", strconv.Itoa(len(lost)))
+	failed := len(lost)
+	if o.search != nil && (word == "PARTIAL" || word == "FAILED") {
+		failed = o.search.quantity - len(o.bought)
+	}
+	tag(&b, "FailedQuantity", strconv.Itoa(failed))
 	b.WriteString("</OrderResponse>")
 	return b.String()
+}
+
+// shortfall is what an order by search says where it has too few numbers.
+func (o *order) shortfall(word string) []apiError {
+	switch {
+	case word == "BACKORDERED" && len(o.bought) > 0:
+		return []apiError{{"5520", "Order backordered - awaiting additional numbers", ""}}
+	case word == "BACKORDERED":
+		return []apiError{{"5521", "Order Backordered - no numbers allocated, awaiting available inventory to completely fulfill order", ""}}
+	case word == "PARTIAL":
+		return []apiError{{"5017", "Only a partial quantity of the total telephone numbers ordered could be fulfilled", ""}}
+	case word == "FAILED":
+		return []apiError{{"5018", "The entire quantity of telephone numbers ordered is unavailable", ""}}
+	}
+	return nil
 }
 
 // getOrderNumbers serves GET /orders/{id}/tns.
@@ -446,8 +441,11 @@ func (s *Server) getOrderNumbers(x *exchange) {
 	}
 	var b strings.Builder
 	b.WriteString(xmlHead + "<TelephoneNumbers>")
-	tag(&b, "Count", strconv.Itoa(len(o.bought)))
-	for _, n := range o.bought {
+	s.mu.Lock()
+	bought := o.bought
+	s.mu.Unlock()
+	tag(&b, "Count", strconv.Itoa(len(bought)))
+	for _, n := range bought {
 		tag(&b, "TelephoneNumber", n)
 	}
 	b.WriteString("</TelephoneNumbers>")

@@ -1,13 +1,10 @@
 package bwfake
 
 import (
-	"encoding/xml"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // listOrders serves GET /orders, with page and size as version 1 wants them.
@@ -33,8 +30,9 @@ func (s *Server) listOrders(x *exchange) {
 		}
 	}
 	words := make(map[*order]string, len(visible))
-	for _, o := range visible {
-		words[o] = o.state(now)
+	for i, o := range visible {
+		snapshot := *o // a waiting order changes
+		visible[i], words[&snapshot] = &snapshot, o.state(now)
 	}
 	s.mu.Unlock()
 	if len(visible) == 0 {
@@ -123,8 +121,12 @@ func (s *Server) listPeers(x *exchange) {
 func (s *Server) getNumber(x *exchange) {
 	tn := x.r.PathValue("tn")
 	s.mu.Lock()
-	o := s.holders[tn]
+	o, until := s.holders[tn], s.aging[tn]
 	s.mu.Unlock()
+	if o == nil && s.opts.Now().Before(until) {
+		x.reply(http.StatusOK, agingNumber(tn, s.opts.AccountID))
+		return
+	}
 	if o == nil {
 		x.notFound()
 		return
@@ -153,86 +155,6 @@ func (s *Server) inService(x *exchange) {
 		return
 	}
 	x.notFound()
-}
-
-// disconnect is an order to release numbers.
-type disconnect struct {
-	id             string
-	released, lost []string
-	created        time.Time
-}
-
-// createDisconnect serves POST /disconnects: the numbers go back at once.
-func (s *Server) createDisconnect(x *exchange) {
-	var root element
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, 4<<20))
-	if err != nil || xml.Unmarshal(body, &root) != nil || root.XMLName.Local != "DisconnectTelephoneNumberOrder" {
-		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
-		return
-	}
-	var errs []apiError
-	var numbers []string
-	if kind := root.child("DisconnectTelephoneNumberOrderType"); kind != nil {
-		numbers = kind.numbers(func(code, description, number string) { errs = append(errs, apiError{code, description, number}) })
-	}
-	if len(errs) == 0 && len(numbers) == 0 {
-		errs = []apiError{{"5001", "The telephone number list is empty.", ""}}
-	}
-	if len(errs) > 0 {
-		var b strings.Builder
-		writeErrors(&b, errs)
-		x.write(http.StatusBadRequest, "application/xml", xmlHead+"<DisconnectTelephoneNumberOrderResponse>"+b.String()+"</DisconnectTelephoneNumberOrderResponse>")
-		return
-	}
-	d := &disconnect{id: newID(), created: s.opts.Now()}
-	s.mu.Lock()
-	for _, n := range numbers {
-		if s.holders[n] == nil {
-			d.lost = append(d.lost, n)
-			continue
-		}
-		delete(s.holders, n)
-		s.sold[n] = 0
-		d.released = append(d.released, n)
-	}
-	s.disc[d.id] = d
-	s.mu.Unlock()
-	x.w.Header().Set("Location", s.location(x.r, "disconnects/"+d.id))
-	x.reply(http.StatusCreated, xmlHead+"<DisconnectTelephoneNumberOrderResponse><orderRequest><OrderCreateDate>"+stamp(d.created)+"</OrderCreateDate><id>"+d.id+"</id></orderRequest><OrderStatus>RECEIVED</OrderStatus></DisconnectTelephoneNumberOrderResponse>")
-}
-
-func (s *Server) getDisconnect(x *exchange) {
-	s.mu.Lock()
-	d := s.disc[x.r.PathValue("id")]
-	s.mu.Unlock()
-	if d == nil {
-		x.notFound()
-		return
-	}
-	word := "COMPLETE"
-	switch {
-	case len(d.released) == 0:
-		word = "FAILED"
-	case len(d.lost) > 0:
-		word = "PARTIAL"
-	}
-	var b strings.Builder
-	b.WriteString(xmlHead + "<DisconnectTelephoneNumberOrderResponse>")
-	errs := make([]apiError, 0, len(d.lost))
-	for _, n := range d.lost {
-		errs = append(errs, apiError{"5006", "The number is not on this account.", n})
-	}
-	writeErrors(&b, errs)
-	b.WriteString("<orderRequest>")
-	tag(&b, "id", d.id)
-	b.WriteString("<DisconnectTelephoneNumberOrderType><TelephoneNumberList>")
-	for _, n := range append(slices.Clone(d.released), d.lost...) {
-		tag(&b, "TelephoneNumber", n)
-	}
-	b.WriteString("</TelephoneNumberList></DisconnectTelephoneNumberOrderType></orderRequest>")
-	tag(&b, "OrderStatus", word)
-	b.WriteString("</DisconnectTelephoneNumberOrderResponse>")
-	x.reply(http.StatusOK, b.String())
 }
 
 func (s *Server) location(r *http.Request, path string) string {

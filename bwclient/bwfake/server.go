@@ -28,10 +28,21 @@ type Options struct {
 	TokenLife time.Duration
 	// Sites are the account's; nil means sites 1234 and 5678 with peers 234222 (default), 234223 and 345333.
 	Sites []Site
-	// CompleteAfter is how long an order stays RECEIVED; zero: its first read shows it final.
+	// CompleteAfter is how long an order stays RECEIVED; zero: its first read shows it final. A disconnect takes effect
+	// after this time.
 	CompleteAfter time.Duration
+	// Aging is how long a released number is Aging: nobody but this account can have it then, by its name. Zero: it is
+	// nobody's at once, and GET /tns/{tn} answers 404. Bandwidth's documents say 30 days, and not what the read of such a
+	// number names beside its status; here it is no order.
+	Aging time.Duration
+	// DisconnectStatus is the status of a disconnect that was taken: 201 (also for zero) or 200; recordings have both.
+	DisconnectStatus int
 	// ListDelay is how long a new order is missing from the list of orders.
 	ListDelay time.Duration
+	// Inventory are the numbers that the vendor has: only these are found and can be ordered. nil means that every
+	// well-formed number is for sale, and that searches find a generated selection of them. Entries that hold no number
+	// are left out.
+	Inventory []Stock
 	// EmptyList is the status of a list without entries: 200 (also for zero), 204 or 404; Bandwidth's documents
 	// disagree.
 	EmptyList int
@@ -74,7 +85,15 @@ type Server struct {
 	once     map[string]bool // one-time misbehaviour of a number that has happened
 	tokens   map[string]time.Time
 	random   *mathrand.Rand
-	disc     map[string]*disconnect
+
+	restocked []string             // put up for sale, ten digits
+	arrivals  []arrival            // stock that comes later
+	waiting   []*order             // for stock, in the order of their creation
+	aging     map[string]time.Time // until when a released number is only its last holder's
+	disc      map[string]*disconnect
+	stocked   map[string]bool // what the given inventory holds, by ten digits; nil for everything
+	pending   []*disconnect   // that have not taken effect, in the order of their creation
+	releases  []Release
 }
 
 // New returns a Server.
@@ -97,7 +116,18 @@ func New(o Options) *Server {
 	s := &Server{
 		opts: o, orders: map[string]*order{}, byID: map[string][]*order{}, holders: map[string]*order{}, sold: map[string]int{},
 		calls: map[string]int{}, once: map[string]bool{}, tokens: map[string]time.Time{}, disc: map[string]*disconnect{},
+		aging:  map[string]time.Time{},
 		random: mathrand.New(mathrand.NewPCG(o.Seed, 0x6277)),
+	}
+	if o.Inventory != nil {
+		s.stocked = make(map[string]bool, len(o.Inventory))
+		s.opts.Inventory = make([]Stock, 0, len(o.Inventory))
+		for _, st := range o.Inventory {
+			if digits10.MatchString(st.digits()) && !s.stocked[st.digits()] {
+				s.opts.Inventory = append(s.opts.Inventory, st)
+				s.stocked[st.digits()] = true
+			}
+		}
 	}
 	s.routes()
 	return s
@@ -112,7 +142,9 @@ func (s *Server) routes() {
 	handle("POST /accounts/{account}/orders", EndpointCreate, s.createOrder)
 	handle("GET /accounts/{account}/orders", EndpointList, s.listOrders)
 	handle("GET /accounts/{account}/orders/{id}", EndpointGet, s.getOrder)
+	handle("PUT /accounts/{account}/orders/{id}", EndpointClose, s.changeOrder)
 	handle("GET /accounts/{account}/orders/{id}/tns", EndpointOrderNumbers, s.getOrderNumbers)
+	handle("GET /accounts/{account}/availableNumbers", EndpointSearch, s.search)
 	handle("GET /accounts/{account}/sites", EndpointSites, s.listSites)
 	handle("GET /accounts/{account}/sites/{site}/sippeers", EndpointPeers, s.listPeers)
 	handle("POST /accounts/{account}/disconnects", EndpointDisconnect, s.createDisconnect)
@@ -162,13 +194,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint string, 
 		x.empty(http.StatusForbidden)
 		return
 	}
-	if endpoint == EndpointCreate {
+	s.mu.Lock()
+	s.settle()
+	s.mu.Unlock()
+	if endpoint == EndpointCreate || endpoint == EndpointDisconnect {
 		h(x) // its faults depend on the order in its body
 		return
 	}
 	coid := r.URL.Query().Get("customerOrderId")
 	if o := s.find(r.PathValue("id")); o != nil {
-		coid = o.coid
+		coid = s.customerOrderID(o)
 	}
 	x.fate = s.fault(r.Method, endpoint, coid)
 	if x.before(s) {
@@ -182,6 +217,7 @@ const (
 	EndpointCreate        = "orders.create"
 	EndpointList          = "orders.list"
 	EndpointGet           = "orders.get"
+	EndpointClose         = "orders.close"
 	EndpointOrderNumbers  = "orders.tns"
 	EndpointSites         = "sites"
 	EndpointPeers         = "sippeers"
@@ -190,6 +226,7 @@ const (
 	EndpointDisconnect    = "disconnects.create"
 	EndpointDisconnectGet = "disconnects.get"
 	EndpointInService     = "inservice"
+	EndpointSearch        = "availableNumbers"
 )
 
 func (s *Server) authorized(r *http.Request) bool {

@@ -24,6 +24,7 @@
 //	during the POST, or its reply lost       an open claim                    the same; then it is asked for, never repeated blindly (P16 to P18)
 //	after the POST, before its record write  an open claim, a Bandwidth order looked up by its customer order id (P17)
 //	after the final record, before the event the outcome, not published       the next tick repeats from the record (P23)
+//	among the numbers' registration          some registered, not published   the same; each by compare-and-set (P36)
 //	after the event, before the mark         the same                         the same; ids are deterministic (P23)
 //
 // Rules are cited by their numbers (P1 to P40) from the project's protocol, which was checked by exhaustive search

@@ -15,6 +15,7 @@ import (
 type Driver struct {
 	Store    Store
 	Index    Index
+	Registry Registry
 	Carrier  Carrier
 	Bus      Bus
 	Clock    *ServerClock
@@ -110,8 +111,12 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 	case ActDropLetters:
 		return d.dropLetters(ctx, r)
 	case ActExpire:
-		next, err := d.change(ctx, r, func(r *Record) bool { return r.expire(a.N, a.Token, d.Clock.Now()) })
-		return next, err
+		return d.change(ctx, r, func(r *Record) bool {
+			if r.Kind == Disconnect {
+				return r.expireRelease(a.N, a.Token, d.Clock.Now())
+			}
+			return r.expire(a.N, a.Token, d.Clock.Now())
+		})
 	case ActPoll:
 		fact := d.Carrier.Poll(ctx, a.OrderID)
 		fact.ID, fact.OrderID = d.Token(), a.OrderID
@@ -127,6 +132,20 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 		return d.preLook(ctx, r, a)
 	case ActPlace:
 		return d.place(ctx, r, a)
+	case ActClose:
+		fact := d.Carrier.Close(ctx, *r.purchase(a.N), a.OrderID)
+		return d.change(ctx, r, func(r *Record) bool { return r.closed(a.OrderID, fact, d.Settings, d.Clock.Now()) })
+	case ActRelease:
+		return d.release(ctx, r, a)
+	case ActPollRelease:
+		fact := d.Carrier.PollRelease(ctx, a.OrderID)
+		fact.ID, fact.OrderID = d.Token(), a.OrderID
+		d.logPoll(r, fact)
+		return d.change(ctx, r, func(r *Record) bool { return r.polledRelease(a.N, fact, d.Settings, d.Clock.Now()) })
+	case ActCancel:
+		return d.cancel(ctx, r)
+	case ActPretend:
+		return d.pretend(ctx, r, a)
 	case ActFinish:
 		// A verdict is no fact: it holds for the record that it was decided from. Where others have written meanwhile it
 		// is decided anew (P20).
@@ -210,14 +229,25 @@ func (d *Driver) announce(ctx context.Context, before, after *Record) {
 	}
 }
 
-// publish puts the outcome on the bus and then marks it so (P23): event, dead letter, mark.
+// publish registers the numbers, puts the outcome on the bus and then marks it so (P23): numbers, event, dead letter,
+// mark. Whoever reads the event finds its numbers registered. A crash on the way repeats it all from the record.
+//
+//	crash or lost answer                   what is left, and what happens then
+//	some numbers registered, not all       the outcome, unmarked; the next tick registers all again, the same (P36)
+//	registered, before the event           the same
+//	after the mark                         nothing to do; a replay registers the numbers again with their old times
 func (d *Driver) publish(ctx context.Context, r *Record) (*Record, error) {
+	if holdings := r.Holdings(); len(holdings) > 0 {
+		if err := d.Registry.Register(ctx, holdings); err != nil {
+			return nil, fmt.Errorf("register the numbers; the outcome waits for it: %w", err)
+		}
+	}
 	letter, err := d.Bus.PublishOutcome(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("publish the outcome: %w", err)
 	}
 	generation := r.Generation
-	return d.change(ctx, r, func(r *Record) bool {
+	next, err := d.change(ctx, r, func(r *Record) bool {
 		switch {
 		case r.Generation == generation:
 			return r.published(letter)
@@ -229,6 +259,10 @@ func (d *Driver) publish(ctx context.Context, r *Record) (*Record, error) {
 			return false
 		}
 	})
+	if err == nil {
+		d.tellCancel(ctx, next)
+	}
+	return next, err
 }
 
 // close takes a finished order out of the index (P6).

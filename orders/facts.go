@@ -2,6 +2,7 @@ package orders
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -52,8 +53,25 @@ type LookFact struct {
 	Counted bool
 	// NumbersForbidden says that Bandwidth does not let us ask who holds a number.
 	NumbersForbidden bool
+	// RetryAt is when Bandwidth may be asked again; zero: by backoff.
+	RetryAt time.Time
 	// Found are the orders that the look came upon, ours or not.
 	Found  []FoundOrder
+	Detail string
+}
+
+// FindFact is what a search by an order's criteria gave.
+type FindFact struct {
+	// Numbers are for sale, as far as is known; at most as many as were asked for.
+	Numbers []string
+	// Refused says that Bandwidth refuses the search, with its Errors: the same search would be refused again.
+	Refused bool
+	Errors  []VendorError
+	// Failed says that Bandwidth could not be asked; it is asked again at RetryAt, or by backoff.
+	Failed  bool
+	RetryAt time.Time
+	// Paused says that the time until then does not count towards giving up (P22).
+	Paused bool
 	Detail string
 }
 
@@ -67,21 +85,25 @@ type FoundOrder struct {
 // claim adds a POST to purchase n; the caller writes the record by compare-and-set before it sends anything (P9).
 func (r *Record) claim(n int, token string, at, now time.Time) {
 	p := r.purchase(n)
-	p.Posts = append(p.Posts, Post{Token: token, At: at.UTC().Round(0)})
+	p.Posts = append(p.Posts, Post{Token: token, At: at.UTC().Round(0), Generation: r.Generation, ClaimedAt: now.UTC().Round(0)})
 	r.note(now, "submitting", p.CustomerOrderID)
 }
 
 // plan adds the next purchase, of the numbers given.
 func (r *Record) plan(names Namer, numbers []string) *Purchase {
-	n := 1
+	n := r.LastN + 1
 	for _, p := range r.Purchases {
 		n = max(n, p.N+1)
 	}
 	// P14: each intent has its own customer order id, counted over all generations.
-	r.Purchases = append(r.Purchases, Purchase{
+	p := Purchase{
 		N: n, Generation: r.Generation, CustomerOrderID: names.CustomerOrderID(r.Key, n), Name: names.Name(r.Key),
 		Numbers: numbers, SiteID: r.Ask.SiteID, PeerID: r.Ask.PeerID, PartialAllowed: r.Ask.PartialAllowed,
-	})
+	}
+	if r.Ask.Backorder && len(numbers) == 0 {
+		p.Criteria, p.Quantity = r.Ask.Criteria, r.Short()
+	}
+	r.Purchases = append(r.Purchases, p)
 	return &r.Purchases[len(r.Purchases)-1]
 }
 
@@ -118,6 +140,7 @@ func (r *Record) settle(n int, token string, f PostFact, s Settings, now time.Ti
 	case PostRefused:
 		post.State, post.Errors = PostRefused, keep(f.Errors)
 		r.note(now, "refused", f.Detail)
+		r.spaceTopUps(s, now)
 		r.distrust(now)
 	case PostCreated:
 		post.State, post.OrderID = PostCreated, f.OrderID
@@ -151,6 +174,39 @@ func (r *Record) postponed(f PostFact, s Settings, now time.Time) {
 	if len(r.History) == 0 || r.History[len(r.History)-1].Detail != f.Detail {
 		r.note(now, "postponed", f.Detail)
 	}
+}
+
+// enough reports whether a search found numbers to order.
+func (f FindFact) enough(wanted int, partial bool) bool {
+	return !f.Refused && !f.Failed && len(f.Numbers) > 0 && (partial || len(f.Numbers) >= wanted)
+}
+
+// searched records a search that found too little to order.
+func (r *Record) searched(f FindFact, s Settings, now time.Time) bool {
+	if r.Outcome != nil {
+		return false
+	}
+	switch {
+	case f.Refused:
+		r.SearchErrors = keep(f.Errors)
+		r.note(now, "search refused", f.Detail)
+	case f.Failed:
+		r.postponed(PostFact{Detail: f.Detail, Paused: f.Paused, RetryAt: f.RetryAt}, s, now)
+	default:
+		r.Dry = true
+		r.note(now, "searched", fmt.Sprintf("found %d numbers, with %d missing", len(f.Numbers), r.Short()))
+	}
+	return true
+}
+
+// pretended records what a sandbox order found by its criteria.
+func (r *Record) pretended(f FindFact, s Settings, now time.Time) bool {
+	if r.Outcome != nil || !f.enough(r.Short(), r.Ask.PartialAllowed) {
+		return r.searched(f, s, now)
+	}
+	r.Pretended = append(r.Pretended, f.Numbers...)
+	r.Dry = r.Short() > 0
+	return true
 }
 
 // expire marks a claim whose time has passed without an answer as unknown (P12).
@@ -250,7 +306,9 @@ func (r *Record) preLooked(f LookFact, s Settings, now time.Time) bool {
 		return true
 	}
 	r.postponed(PostFact{Detail: f.Detail, Paused: true}, s, now)
-	r.NotBefore = now.Add(s.retryDelay(r.Retries))
+	if r.NotBefore = now.Add(s.retryDelay(r.Retries)); f.RetryAt.After(r.NotBefore) {
+		r.NotBefore = f.RetryAt
+	}
 	return true
 }
 
@@ -272,15 +330,22 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		r.note(now, "status", f.Status)
 	}
 	before, _ := PhaseOf(o.Status, o.Errors)
+	if o.Polls == 0 {
+		before = Pending // the word came with a look or a POST's answer, and nobody was told yet
+	}
+	had := len(o.Completed)
 	o.Polls++
 	o.Status, o.Errors = f.Status, f.Errors
 	phase, _ := PhaseOf(f.Status, f.Errors)
 	if len(f.Completed) > 0 {
 		o.Completed = f.Completed
 	}
+	if p.Criteria != nil {
+		o.arrived(f.Completed, now)
+	}
 	o.NextPollAt = now.Add(s.pollDelay(o.Polls, phase))
-	if phase == Waiting && before != Waiting {
-		r.Backordered++
+	if phase == Waiting && (before != Waiting || len(o.Completed) > had) {
+		r.Backordered++ // it waits now, or some numbers have come
 	}
 	if phase != Done {
 		return true
@@ -316,7 +381,15 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 	if len(got) < len(p.Numbers) || o.Unclear {
 		r.distrust(now)
 	}
+	r.spaceTopUps(s, now)
 	return true
+}
+
+// spaceTopUps puts a wait between orders by criteria that bring nothing.
+func (r *Record) spaceTopUps(s Settings, now time.Time) {
+	if n := r.barren(); r.Ask.Criteria != nil && n > 0 {
+		r.NotBefore = now.Add(s.retryDelay(n))
+	}
 }
 
 // finish writes the outcome of this generation.
@@ -337,4 +410,19 @@ func (r *Record) published(letter uint64) bool {
 	r.Outcome.Published, r.Outcome.LetterSequence = true, letter
 	r.Body = nil
 	return true
+}
+
+// arrived notes when a backorder's numbers were first listed. The map is never changed in place: copies of the record
+// share it.
+func (o *VendorOrder) arrived(numbers []string, now time.Time) {
+	arrived := maps.Clone(o.Arrived)
+	for _, n := range numbers {
+		if _, known := arrived[n]; !known {
+			if arrived == nil {
+				arrived = map[string]int64{}
+			}
+			arrived[n] = now.Unix()
+		}
+	}
+	o.Arrived = arrived
 }

@@ -21,6 +21,8 @@ type Arrival struct {
 	Metadata map[string]string
 	Headers  map[string]string
 	Ask      Ask
+	// AcceptDouble says that the sender takes the risk of buying twice, where nothing can rule it out (P21b).
+	AcceptDouble bool
 	// ReplayOf is the generation that a replay continues; 0 for a plain request.
 	ReplayOf int
 	// Sandbox is this worker's switch, stamped into a new record (P31).
@@ -44,6 +46,12 @@ const (
 	AdmitEarly
 	// AdmitUnknown: a replay of an order that the ledger does not show.
 	AdmitUnknown
+	// AdmitNoTarget: a cancel of a provision that the ledger does not show.
+	AdmitNoTarget
+	// AdmitRisky: a replay that may buy twice, and does not say that this is accepted (P21b).
+	AdmitRisky
+	// AdmitFull: a replay of an order whose record has no room for another generation (P40).
+	AdmitFull
 	// AdmitIncomplete: a replay that leaves out numbers that may have been bought (P21).
 	AdmitIncomplete
 )
@@ -86,7 +94,14 @@ func admit(r *Record, a Arrival) Admission {
 	}
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
-		if p.unresolved() == 0 {
+		if r.unresolved(p) && p.Criteria != nil && !a.AcceptDouble {
+			return AdmitRisky // P21b: Bandwidth chose the numbers, and nobody can say which
+		}
+		isUnclear := func(o VendorOrder) bool { return o.Unclear }
+		if a.Ask.Criteria != nil && !a.AcceptDouble && !p.Waived && slices.ContainsFunc(p.Orders, isUnclear) {
+			return AdmitRisky // P24, P21b: it holds numbers that nobody can name, and others would be bought beside them
+		}
+		if p.unresolved() == 0 || a.Ask.Criteria != nil { // by criteria, those numbers are ordered again before others
 			continue
 		}
 		held := r.Held()
@@ -114,6 +129,7 @@ func NewRecord(a Arrival, now time.Time) *Record {
 // last generation only needed for its own events goes.
 func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 	c := r.Clone()
+	c.dateHoldings()
 	for _, l := range c.Late { // P15
 		p := c.purchase(l.N)
 		if post := p.post(l.Token); post != nil {
@@ -126,6 +142,9 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 		p := &c.Purchases[i]
 		for j := range p.Orders {
 			p.Orders[j].Failed = nil
+			if p.Orders[j].Unclear && a.Ask.Criteria != nil && a.AcceptDouble {
+				p.Waived = true // P21b: admitted only so
+			}
 			if p.Orders[j].Unclear { // read it again: Bandwidth may know better now
 				p.Orders[j].Unclear, p.Orders[j].Final, p.Orders[j].Rereads = false, false, 0
 				p.Orders[j].NextPollAt = now
@@ -136,6 +155,7 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 			since := p.UnknownSince
 			p.restartLooks(now)
 			p.UnknownSince = since
+			p.Waived = p.Waived || p.Criteria != nil && a.AcceptDouble // P21b: admitted only so
 		} else {
 			p.Numbers = nil
 		}
@@ -148,8 +168,56 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 	c.StartedAt, c.Ask, c.Body = now.UTC().Round(0), a.Ask, a.Body
 	c.Retries, c.RetryFor, c.RetriedAt, c.NotBefore = 0, 0, time.Time{}, time.Time{}
 	c.Submitted, c.Backordered, c.Outcome = 0, 0, nil
+	if r.cancelled() && r.Outcome.Outcome != Completed && r.Outcome.Reason != ReasonOutcomeUnknown {
+		c.CancelledBy = append(c.CancelledBy, r.Cancel.By)
+	}
+	c.Cancel, c.Refused = nil, nil
+	for i := range c.Releases {
+		if rel := &c.Releases[i]; rel.Post.State != PostUnknown {
+			rel.Numbers = nil // settled; what is not may have released them (P34)
+		}
+	}
+	c.HeldBefore, c.Dry, c.SearchErrors, c.Pretended = len(c.Held()), false, nil, nil
+	c.shed()
 	c.note(now, "replayed", fmt.Sprintf("generation %d", c.Generation))
 	return c
+}
+
+const (
+	// keptPurchases is how many purchases and disconnects that brought nothing a record remembers.
+	keptPurchases = 20
+	// maxRecord is the size of a record to which no generation is added: what a purchase brings must still fit (P40).
+	maxRecord = 600 << 10
+)
+
+// shed drops the oldest purchases that are over and brought nothing, and the oldest disconnects that were answered: an
+// order that is replayed again and again must not grow without end (P40).
+func (r *Record) shed() {
+	spare := len(r.Purchases) - keptPurchases
+	r.Purchases = slices.DeleteFunc(r.Purchases, func(p Purchase) bool {
+		over := p.unresolved() == 0 && (len(p.Posts) > 0 || len(p.Orders) > 0) &&
+			!slices.ContainsFunc(p.Orders, func(o VendorOrder) bool { return !o.Final || len(o.Completed) > 0 })
+		if spare <= 0 || !over {
+			return false
+		}
+		spare--
+		r.LastN = max(r.LastN, p.N)
+		return true
+	})
+	spare = len(r.Releases) - keptPurchases
+	r.Releases = slices.DeleteFunc(r.Releases, func(rel Release) bool {
+		if spare <= 0 || rel.Post.State == PostUnknown || rel.Post.State == PostOpen {
+			return false
+		}
+		spare--
+		return true
+	})
+}
+
+// roomFor reports whether a record can take another generation.
+func (r *Record) roomFor() bool {
+	data, err := r.Marshal()
+	return err == nil && len(data) <= maxRecord
 }
 
 // admitTries bounds how often an arrival is looked at again when the record changes under it.
@@ -165,10 +233,23 @@ func (d *Driver) Accept(ctx context.Context, a Arrival) (Admission, *Record, err
 			return 0, nil, fmt.Errorf("read the record of order %s: %w", a.Key, err)
 		}
 		admission := admit(r, a)
+		if admission == AdmitNew && a.Kind == Cancel {
+			target, err := d.Store.Get(ctx, a.Ask.Target)
+			if errors.Is(err, ErrNotFound) || err == nil && target.Kind != Provision {
+				return AdmitNoTarget, nil, nil
+			}
+			if err != nil {
+				return 0, nil, fmt.Errorf("read the record of order %s: %w", a.Ask.Target, err)
+			}
+			a.Ask.TargetGeneration = target.Generation
+		}
 		if admission == AdmitNew {
 			next := NewRecord(a, d.Clock.Now())
 			if r != nil {
 				next = r.nextGeneration(a, d.Settings, d.Clock.Now())
+				if !next.roomFor() {
+					return AdmitFull, r, nil
+				}
 			}
 			stored, err := d.begin(ctx, next, r == nil)
 			if errors.Is(err, ErrConflict) {

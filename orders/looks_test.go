@@ -185,6 +185,7 @@ func TestP20_NoCertainVerdict(t *testing.T) {
 		}
 		r := w.unknown()
 		r.Ask.Numbers = append(r.Ask.Numbers, "+19195550002")
+		r.Purchases[0].Numbers = r.Ask.Numbers
 		r.Purchases[0].Posts = append(r.Purchases[0].Posts, Post{Token: "second", State: PostCreated, OrderID: "o2"})
 		r.Purchases[0].Orders = []VendorOrder{{OrderID: "o2", Status: "PARTIAL", Final: true, Completed: r.Ask.Numbers[:1]}}
 		at := look(r, s, looksNeeded, window, false)

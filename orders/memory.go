@@ -2,17 +2,20 @@ package orders
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
 
-// Memory is a [Store] and an [Index] in memory, for tests and for programs that may forget. The zero value is empty
+// Memory is a [Store], an [Index] and a [Registry] in memory, for tests and for programs that may forget. The zero value is empty
 // and ready for use. It is safe for concurrent use.
 type Memory struct {
 	mu       sync.Mutex
 	revision uint64
 	records  map[ID]memoryRecord
 	open     map[ID]IndexEntry
+	numbers  map[string]Holding
 }
 
 type memoryRecord struct {
@@ -22,8 +25,9 @@ type memoryRecord struct {
 }
 
 var (
-	_ Store = (*Memory)(nil)
-	_ Index = (*Memory)(nil)
+	_ Store    = (*Memory)(nil)
+	_ Index    = (*Memory)(nil)
+	_ Registry = (*Memory)(nil)
 )
 
 // Get returns a copy of the record, or [ErrNotFound].
@@ -113,4 +117,45 @@ func (m *Memory) Entries(_ context.Context, f func(IndexEntry) bool) error {
 		}
 	}
 	return nil
+}
+
+// Register writes each holding where it precedes what is there.
+func (m *Memory) Register(ctx context.Context, holdings []Holding) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.numbers == nil {
+		m.numbers = map[string]Holding{}
+	}
+	for _, h := range holdings {
+		if result, write := Precede(m.numbers[RegistryKey(h.Number)], h); write {
+			m.numbers[RegistryKey(h.Number)] = result
+		}
+	}
+	return nil
+}
+
+// Number returns what is known of a number, or [ErrNoNumber].
+func (m *Memory) Number(_ context.Context, number string) (Holding, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h, ok := m.numbers[RegistryKey(number)]
+	if !ok {
+		return Holding{}, ErrNoNumber
+	}
+	return h, nil
+}
+
+// Numbers calls f for each number that is registered, in no particular order, until f returns false.
+func (m *Memory) Numbers(f func(Holding) bool) {
+	m.mu.Lock()
+	held := slices.Collect(maps.Values(m.numbers))
+	m.mu.Unlock()
+	for _, h := range held {
+		if !f(h) {
+			return
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of Bandwidth's for the names of an order: Name up to 50 characters, CustomerOrderId up to 40 letters,
@@ -27,14 +28,14 @@ type Namer struct {
 }
 
 // NewNamer returns a Namer for an order_name_prefix. It refuses an empty prefix, one of more than
-// [MaxPrefixLength] bytes, and control characters, which XML cannot carry.
+// [MaxPrefixLength] characters, and control characters, which XML cannot carry.
 func NewNamer(prefix string) (Namer, error) {
 	switch {
 	case strings.TrimSpace(prefix) == "":
 		return Namer{}, fmt.Errorf("order_name_prefix is empty: set it to a word that tells this system's orders apart at Bandwidth")
-	case len(prefix) > MaxPrefixLength:
-		return Namer{}, fmt.Errorf("order_name_prefix %q is %d bytes long; at most %d fit, because Bandwidth's order names hold %d and the order's key takes %d",
-			prefix, len(prefix), MaxPrefixLength, MaxNameLength, keyLength+1)
+	case utf8.RuneCountInString(prefix) > MaxPrefixLength:
+		return Namer{}, fmt.Errorf("order_name_prefix %q is %d characters long; at most %d fit, because Bandwidth's order names hold %d and the order's key takes %d",
+			prefix, utf8.RuneCountInString(prefix), MaxPrefixLength, MaxNameLength, keyLength+1)
 	}
 	for _, r := range prefix {
 		if r < ' ' || r == 0x7f || r == '\uFFFD' {

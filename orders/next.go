@@ -2,6 +2,7 @@ package orders
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type Conditions struct {
 	// OrdersHeldUntil and ReadsHeldUntil are fleet-wide pauses of the groups ORDER and HISTORY; zero: none.
 	OrdersHeldUntil time.Time
 	ReadsHeldUntil  time.Time
+	// ReleasesHeldUntil is that of the group DISCONNECT.
+	ReleasesHeldUntil time.Time
 	// YoungLedger: the ledger may have lost what an older one knew; look before a first POST (P33).
 	YoungLedger bool
 }
@@ -40,7 +43,18 @@ const (
 	// ActPreLook: look for the orders of the purchase N that is about to be made (P33).
 	ActPreLook
 	// ActPlace: claim and send the POST of purchase N; N 0 means a new purchase of Numbers.
+	// With Find, its numbers are searched for first, by the criteria.
 	ActPlace
+	// ActPretend: a sandbox order finds Find numbers by its criteria and pretends to have bought them.
+	ActPretend
+	// ActClose: close the Bandwidth order OrderID, which waits for stock.
+	ActClose
+	// ActRelease: read who holds Numbers, and send a disconnect of those that are still the ones meant (P34).
+	ActRelease
+	// ActPollRelease: read the disconnect OrderID of release N.
+	ActPollRelease
+	// ActCancel: see to the order that this one cancels.
+	ActCancel
 	// ActFinish: write Outcome.
 	ActFinish
 	// ActPublish: put the outcome on the bus.
@@ -58,6 +72,8 @@ type Action struct {
 	Token   string
 	OrderID OrderID
 	Numbers []string
+	// Find is how many numbers to search for; 0 where Numbers are named.
+	Find    int
 	Outcome Outcome
 }
 
@@ -73,17 +89,26 @@ func Next(r *Record, c Conditions, s Settings, now time.Time) Action {
 		}
 		return Action{Kind: ActDone}
 	}
+	if r.Kind == Cancel {
+		return nextCancel(r, c, s, now)
+	}
 	if r.Sandbox {
 		// P31: whoever meets a sandbox record finishes it as sandbox.
-		return finish(now, Completed, "", "sandbox: nothing was bought")
+		return nextPretended(r, s, now)
+	}
+	if r.Kind == Disconnect {
+		return nextRelease(r, c, s, now)
 	}
 	if p, post := r.openPost(); post != nil {
 		return nextOfClaim(r, p, post, s, now)
 	}
+	if a, ok := nextClose(r, c, now); ok {
+		return a
+	}
 	if a, ok := nextRead(r, c, s, now); ok {
 		return a
 	}
-	if len(r.Missing()) == 0 {
+	if r.Short() == 0 {
 		return finish(now, Completed, "", "")
 	}
 	if a, ok := nextRepeat(r, c, s, now); ok {
@@ -105,7 +130,7 @@ func nextOfClaim(r *Record, p *Purchase, post *Post, s Settings, now time.Time) 
 		return Action{Kind: ActReload, Why: "the claim's server time is not known"}
 	}
 	// The claim was written at WrittenAt or before, by the server's clock, and its moment was taken before that.
-	if until := r.WrittenAt.Add(s.PostTimeout); now.Before(until) {
+	if until := r.WrittenAt.Add(max(s.PostTimeout, post.Timeout)); now.Before(until) {
 		return wait(until, "a POST is in flight")
 	}
 	return Action{Kind: ActExpire, N: p.N, Token: post.Token}
@@ -120,7 +145,7 @@ func nextRead(r *Record, c Conditions, s Settings, now time.Time) (Action, bool)
 		}
 	}
 	running := false
-	missing := len(r.Missing()) > 0
+	missing := r.Short() > 0
 	var due *Action
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
@@ -135,11 +160,11 @@ func nextRead(r *Record, c Conditions, s Settings, now time.Time) (Action, bool)
 			}
 		}
 		// A POST without an answer matters only while something is missing: exact numbers are sold once.
-		if missing && p.unresolved() > 0 && p.LateLooks < looksNeeded {
+		if missing && p.LateLooks < looksNeeded && r.unresolved(p) {
 			if p.UnknownSince.IsZero() && r.WrittenAt.IsZero() {
 				return Action{Kind: ActReload, Why: "the server time of the unanswered POST is not known"}, true
 			}
-			if p.mayRepeat() {
+			if r.mayRepeat(p) {
 				continue // enough was looked: nextRepeat decides
 			}
 			earliest(p.NextLookAt)
@@ -168,11 +193,16 @@ func (p *Purchase) mayRepeat() bool {
 		p.Looks >= looksNeeded && p.LateLooks >= 1 && !p.NumbersForbidden
 }
 
+// mayRepeat is [Purchase.mayRepeat] for an order that still wants all that the POST would buy.
+func (r *Record) mayRepeat(p *Purchase) bool {
+	return p.mayRepeat() && r.unresolved(p) && !r.cancelled() && (r.Ask.Criteria == nil || len(p.Numbers) <= r.Short())
+}
+
 // nextRepeat decides on the second POST of an intent (P18).
 func nextRepeat(r *Record, c Conditions, s Settings, now time.Time) (Action, bool) {
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
-		if !p.mayRepeat() {
+		if !r.mayRepeat(p) {
 			continue
 		}
 		if a, held := heldBack(r, c, s, now); held {
@@ -198,39 +228,160 @@ func heldBack(r *Record, c Conditions, s Settings, now time.Time) (Action, bool)
 	return Action{}, false
 }
 
-// nextPurchase decides on the purchase of this generation, and on the verdict once it is over.
+// nextPurchase decides on the purchase of this generation, on those that top it up, and on the verdict once they are
+// over.
 func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 	unresolved := r.Unresolved()
-	var mine *Purchase
+	var mine *Purchase // planned, and not placed yet
+	begun := false
 	for i := range r.Purchases {
-		if r.Purchases[i].Generation == r.Generation {
-			mine = &r.Purchases[i]
-		}
-	}
-	if mine == nil || len(mine.Posts) == 0 && len(mine.Orders) == 0 {
-		if !unresolved && !c.Sandbox {
-			switch {
-			case c.CarrierDisabled:
-				return finish(now, Failed, ReasonCarrierDisabled, "carrier_modules does not list knm_bandwidth2")
-			case !c.Provisioning:
-				return finish(now, Failed, ReasonProvisioningDisabled, "enable_provisioning is false")
-			case r.RetryFor >= s.GiveUpAfter:
-				// Nothing was bought: every try was surely not sent or refused (P20, P22).
-				return finish(now, Failed, ReasonExhausted, fmt.Sprintf("could not be placed within %s of trying", s.GiveUpAfter))
+		if p := &r.Purchases[i]; p.Generation == r.Generation {
+			if begun = len(p.Posts) > 0 || len(p.Orders) > 0; !begun {
+				mine = p
 			}
 		}
-		if a, held := heldBack(r, c, s, now); held {
-			return a
-		}
-		if c.YoungLedger && (mine == nil || !mine.PreLooked) {
-			if c.ReadsHeldUntil.After(now) {
-				return wait(c.ReadsHeldUntil, "reads are paused")
-			}
-			return Action{Kind: ActPreLook, N: number(mine), Numbers: r.Missing()}
-		}
-		return Action{Kind: ActPlace, N: number(mine), Numbers: r.Missing()}
 	}
-	return verdict(r, now)
+	unclear := r.unclear()
+	preLook := c.YoungLedger && !begun && (mine == nil || !mine.PreLooked)
+	switch {
+	case r.cancelled() && preLook && !unresolved:
+		// P33: what a lost ledger had ordered is closed as well; it is looked for before the verdict.
+		if c.ReadsHeldUntil.After(now) {
+			return wait(c.ReadsHeldUntil, "reads are paused")
+		}
+		if r.NotBefore.After(now) {
+			return wait(r.NotBefore, "the last look could not be made")
+		}
+		return Action{Kind: ActPreLook, N: number(mine), Numbers: r.Missing()}
+	case r.cancelled(), r.Ask.Backorder && unresolved, r.Ask.Criteria != nil && unclear, // P24: it may hold what is missing
+		begun && !r.mayTopUp(), r.Dry, len(r.SearchErrors) > 0:
+		return verdict(r, now)
+	}
+	if !unresolved && !unclear && !c.Sandbox {
+		switch {
+		case c.CarrierDisabled:
+			return finish(now, r.ended(), ReasonCarrierDisabled, "carrier_modules does not list knm_bandwidth2")
+		case !c.Provisioning:
+			return finish(now, r.ended(), ReasonProvisioningDisabled, "enable_provisioning is false")
+		case r.RetryFor >= s.GiveUpAfter:
+			return exhausted(r, s, now)
+		}
+	}
+	if a, held := heldBack(r, c, s, now); held {
+		return a
+	}
+	a := Action{Kind: ActPlace, N: number(mine), Numbers: r.Missing()}
+	if r.Ask.Criteria != nil && !r.Ask.Backorder {
+		switch {
+		case mine != nil && len(mine.Numbers) > 0:
+			a.Numbers = mine.Numbers // P13: the same intent, sent again
+		case unresolved:
+			// P21: the same numbers and no others, which are sold once.
+			if a.Numbers = r.unresolvedNumbers(); len(a.Numbers) == 0 {
+				return verdict(r, now)
+			}
+		default:
+			a.Find = r.Short()
+		}
+	}
+	if c.YoungLedger && (mine == nil || !mine.PreLooked) {
+		if c.ReadsHeldUntil.After(now) {
+			return wait(c.ReadsHeldUntil, "reads are paused")
+		}
+		a.Kind = ActPreLook
+	}
+	return a
+}
+
+// exhausted ends an order that could not be placed. What it bought before stays bought (P20, P22).
+func exhausted(r *Record, s Settings, now time.Time) Action {
+	return finish(now, r.ended(), ReasonExhausted, fmt.Sprintf("what is missing could not be ordered within %s of trying", s.GiveUpAfter))
+}
+
+const (
+	// maxBarren is how many orders in a row may bring nothing before the search for others ends: Bandwidth then lists
+	// what it does not sell.
+	maxBarren = 10
+	// maxTopUps bounds the orders of one generation (P40).
+	maxTopUps = 200
+	// maxLost bounds the numbers that a generation's orders lost to others (P40).
+	maxLost = 5000
+)
+
+// mayTopUp reports whether what is missing may be searched for again: only by criteria, not beside a backorder, with every POST of every
+// generation resolved (P20), and while that leads somewhere.
+func (r *Record) mayTopUp() bool {
+	if r.Ask.Criteria == nil || r.Ask.Backorder || r.Unresolved() || r.unclear() {
+		return false
+	}
+	lost, bought := 0, 0
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		if p.Generation != r.Generation {
+			continue
+		}
+		lost += len(p.lost())
+		if post := p.refused(); post != nil && !takenByOthers(post.Errors) {
+			return false
+		}
+		bought++
+	}
+	return r.barren() < maxBarren && lost < maxLost && bought < maxTopUps
+}
+
+// barren counts this generation's last orders in a row that brought nothing.
+func (r *Record) barren() int {
+	n := 0
+	for i := len(r.Purchases) - 1; i >= 0 && r.Purchases[i].Generation == r.Generation; i-- {
+		p := &r.Purchases[i]
+		if slices.ContainsFunc(p.Orders, func(o VendorOrder) bool { return len(o.Completed) > 0 }) {
+			break
+		}
+		if len(p.Posts) > 0 || len(p.Orders) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// unresolvedNumbers returns the numbers that unanswered POSTs may have bought, as many as are missing.
+func (r *Record) unresolvedNumbers() []string {
+	held := r.Held()
+	var out []string
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		if !r.unresolved(p) {
+			continue
+		}
+		for _, n := range p.Numbers {
+			if len(out) < r.Short() && !slices.Contains(held, n) && !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+// nextPretended decides for a sandbox order.
+func nextPretended(r *Record, s Settings, now time.Time) Action {
+	const nothing = "sandbox: nothing was bought"
+	if r.Ask.Criteria == nil || r.Short() == 0 {
+		return finish(now, Completed, "", nothing)
+	}
+	if r.NotBefore.After(now) {
+		return wait(r.NotBefore, "the search could not be sent")
+	}
+	switch {
+	case len(r.SearchErrors) > 0:
+		return finish(now, Failed, ReasonRejected, nothing)
+	case r.RetryFor >= s.GiveUpAfter:
+		return exhausted(r, s, now)
+	case r.Dry && len(r.Pretended) > 0:
+		return finish(now, Partial, ReasonIncomplete, nothing)
+	case r.Dry:
+		return finish(now, Failed, ReasonNoNumbers, nothing)
+	}
+	return Action{Kind: ActPretend, Find: r.Short()}
 }
 
 func number(p *Purchase) int {
@@ -242,27 +393,29 @@ func number(p *Purchase) int {
 
 // verdict is the outcome of a generation whose purchases are over and did not bring everything.
 func verdict(r *Record, now time.Time) Action {
-	held := len(r.Ask.Numbers) - len(r.Missing())
-	outcome := Failed
-	if held > 0 {
-		outcome = Partial
-	}
+	outcome := r.ended()
 	created, unclear := false, false
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
 		for _, o := range p.Orders {
 			created = created || p.Generation == r.Generation
-			unclear = unclear || o.Unclear
+			unclear = unclear || o.Unclear && !p.Waived
 		}
 	}
 	switch {
-	case r.Unresolved():
+	case r.Unresolved(), r.cancelled() && r.waivedInTheDark():
 		// P20: five looks since the settle window found nothing, and no further POST is allowed.
 		return finish(now, outcome, ReasonOutcomeUnknown, "a POST was never answered and its order was not found; the missing numbers may have been bought: compare with Bandwidth before ordering again")
 	case unclear:
 		return finish(now, outcome, ReasonOutcomeUnknown, "Bandwidth ended an order without saying which numbers it bought (P24): compare with Bandwidth before ordering again")
+	case r.cancelled():
+		return finish(now, outcome, ReasonCancelled, "it was cancelled")
 	case outcome == Partial:
 		return finish(now, Partial, ReasonIncomplete, "")
+	case len(r.SearchErrors) > 0:
+		return finish(now, Failed, ReasonRejected, "")
+	case r.Ask.Criteria != nil && (r.Dry || created):
+		return finish(now, Failed, ReasonNoNumbers, "no numbers that fit the criteria could be bought")
 	case created:
 		return finish(now, Failed, ReasonBandwidthFailed, "")
 	default:

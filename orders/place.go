@@ -7,6 +7,29 @@ import (
 	"time"
 )
 
+// search finds the numbers of a purchase by criteria. Nothing was claimed yet: a crash here leaves nothing behind. It
+// returns no numbers where the record, as it is then, says what is to be done instead.
+func (d *Driver) search(ctx context.Context, r *Record, a Action) (numbers []string, next *Record, err error) {
+	f := d.Carrier.Find(ctx, r.Ask.Criteria, a.Find, r.Tried())
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	if f.enough(a.Find, r.Ask.PartialAllowed) {
+		return f.Numbers, r, nil
+	}
+	next, err = d.change(ctx, r, func(r *Record) bool { return r.searched(f, d.Settings, d.Clock.Now()) })
+	return nil, next, err
+}
+
+// pretend finds the numbers of a sandbox order.
+func (d *Driver) pretend(ctx context.Context, r *Record, a Action) (*Record, error) {
+	f := d.Carrier.Find(ctx, r.Ask.Criteria, a.Find, nil)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return d.change(ctx, r, func(r *Record) bool { return r.pretended(f, d.Settings, d.Clock.Now()) })
+}
+
 // place claims a purchase and sends its POST. This is the one place that spends money.
 //
 //	crash or lost reply                    what is left, and what happens then
@@ -17,6 +40,14 @@ import (
 //	answered, crash before the record      the same
 //	answered, another wrote the record     the answer is merged as a fact (P15)
 func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error) {
+	numbers := a.Numbers
+	if a.Find > 0 {
+		found, next, err := d.search(ctx, r, a)
+		if err != nil || len(found) == 0 {
+			return next, err
+		}
+		numbers = found
+	}
 	// P8: whatever can wait is waited for before the intent is written.
 	if err := d.Carrier.Prepare(ctx); err != nil {
 		var hold *HoldError
@@ -39,11 +70,15 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 	next := r.Clone()
 	p := next.purchase(a.N)
 	if p == nil {
-		p = next.plan(d.Names, a.Numbers)
+		p = next.plan(d.Names, numbers)
+	}
+	if len(p.Numbers) == 0 { // planned before its numbers were searched for
+		p.Numbers = numbers
 	}
 	n := p.N
 	claimed := time.Now() // P9: the claim's moment is taken before its write is sent
 	next.claim(n, token, claimed, d.Clock.Now())
+	next.purchase(n).post(token).Timeout = d.Settings.PostTimeout
 	revision, err := d.Store.Update(ctx, next)
 	if err != nil {
 		// P10: look for our own token before anything else.

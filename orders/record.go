@@ -3,6 +3,7 @@ package orders
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -19,6 +20,10 @@ type Kind string
 // The kinds that have a record. Searches have none.
 const (
 	Provision Kind = "provision"
+	// Disconnect gives numbers back.
+	Disconnect Kind = "disconnect"
+	// Cancel closes another order; it buys nothing itself.
+	Cancel Kind = "cancel"
 )
 
 // Record is everything we know about one request, over all its generations: facts, from which [StateOf] computes
@@ -47,13 +52,35 @@ type Record struct {
 	StartedAt time.Time `json:"started_at"`
 	// Ask is what this generation asks for.
 	Ask Ask `json:"ask"`
+	// HeldBefore counts the numbers that were held when this generation began; criteria ask for more than those.
+	HeldBefore int `json:"held_before,omitempty"`
+	// Dry says that this generation's last search found too little to order.
+	Dry bool `json:"dry,omitempty"`
+	// SearchErrors are Bandwidth's where it refuses this generation's search.
+	SearchErrors []VendorError `json:"search_errors,omitempty"`
+	// Pretended are the numbers that a sandbox order found by its criteria and pretends to have bought.
+	Pretended []string `json:"pretended,omitempty"`
 	// Body is this generation's request as it was published. It is dropped once the outcome is published.
 	Body json.RawMessage `json:"body,omitempty"`
 
 	// Purchases are the Bandwidth orders of this request over all generations, by their n (P14, P21a).
 	Purchases []Purchase `json:"purchases,omitempty"`
+	// Releases are the disconnects of this request, over all generations (P34). Pins tell, by number, which Bandwidth
+	// order held it when it was first meant; Released are the numbers that were given back, over all generations, and
+	// Refused those of this generation that were not, by code.
+	Releases []Release           `json:"releases,omitempty"`
+	Pins     map[string]string   `json:"pins,omitempty"`
+	Released []string            `json:"released,omitempty"`
+	Refused  map[string][]string `json:"refused,omitempty"`
+	// LastN is the greatest n of the purchases that were dropped from the record (P14).
+	LastN int `json:"last_n,omitempty"`
 	// Late holds facts that came in after the outcome was written; the next generation takes them up (P15).
 	Late []LateFact `json:"late,omitempty"`
+
+	// Cancel is the wish to close this order; nil for none. CancelledBy names the cancels that ended earlier
+	// generations.
+	Cancel      *CancelWish `json:"cancel,omitempty"`
+	CancelledBy []ID        `json:"cancelled_by,omitempty"`
 
 	// Retries counts transport failures that surely bought nothing; RetryFor is how long they have lasted (P22).
 	Retries   int           `json:"retries,omitempty"`
@@ -80,10 +107,24 @@ type Record struct {
 
 // Ask is what one generation asks for.
 type Ask struct {
-	Numbers        []string `json:"numbers,omitempty"`
-	SiteID         string   `json:"site_id,omitempty"`
-	PeerID         string   `json:"peer_id,omitempty"`
-	PartialAllowed bool     `json:"partial_allowed"`
+	// Numbers are the ones that are named; empty where Criteria say which are wanted.
+	Numbers []string `json:"numbers,omitempty"`
+	// Criteria say which numbers are wanted; nil where they are named. Only the carrier looks into them.
+	Criteria json.RawMessage `json:"criteria,omitempty"`
+	// Quantity is how many are wanted, with Criteria.
+	Quantity int `json:"quantity,omitempty"`
+	// Backorder waits for stock at Bandwidth, with Criteria: Bandwidth chooses the numbers.
+	Backorder bool `json:"backorder,omitempty"`
+	// Mode and Protected are a disconnect's, in the request's words; empty where it does not say.
+	Mode      string `json:"mode,omitempty"`
+	Protected string `json:"protected,omitempty"`
+	// Target is the order that a cancel closes, TargetGeneration the one that it found it in.
+	Target           ID  `json:"target,omitempty"`
+	TargetGeneration int `json:"target_generation,omitempty"`
+
+	SiteID         string `json:"site_id,omitempty"`
+	PeerID         string `json:"peer_id,omitempty"`
+	PartialAllowed bool   `json:"partial_allowed"`
 }
 
 // Purchase is one intent: a Bandwidth order that we mean to place, with its own customer order id (P14).
@@ -97,6 +138,10 @@ type Purchase struct {
 	SiteID          string   `json:"site_id,omitempty"`
 	PeerID          string   `json:"peer_id,omitempty"`
 	PartialAllowed  bool     `json:"partial_allowed"`
+	// Criteria and Quantity stand in place of Numbers where Bandwidth chooses them: a backorder. Such an order can be
+	// found by its customer order id alone, and must never be sent a second time (P18).
+	Criteria json.RawMessage `json:"criteria,omitempty"`
+	Quantity int             `json:"quantity,omitempty"`
 	// AllNumbers stands in a stored record in place of Numbers that are just what its last generation asks for (P40).
 	AllNumbers bool `json:"all_numbers,omitempty"`
 
@@ -117,8 +162,14 @@ type Purchase struct {
 	NextLookAt time.Time `json:"next_look_at,omitzero"`
 	// LastLook names the last look, so that one look is never counted twice.
 	LastLook string `json:"last_look,omitempty"`
+	// Waived says that the sender of a replay takes the risk that this purchase, never found, bought all the same; it
+	// counts once it was looked for again (P21b).
+	Waived bool `json:"waived,omitempty"`
 	// NumbersForbidden says that Bandwidth does not let us ask who holds a number: no second POST then (P16).
 	NumbersForbidden bool `json:"numbers_forbidden,omitempty"`
+	// HeldSince is the time of the outcome of the last generation that sent a POST of this intent; zero until one
+	// has ended.
+	HeldSince time.Time `json:"held_since,omitzero"`
 }
 
 // PostState says what became of one POST.
@@ -140,11 +191,17 @@ const (
 type Post struct {
 	// Token tells this claim from every other one (P9, P10).
 	Token string `json:"token"`
+	// ClaimedAt is the server's time of the claim, or an earlier one.
+	ClaimedAt time.Time `json:"claimed_at,omitzero"`
+	// Timeout is the claimer's own time for the POST: a worker that has a shorter one waits for it (P12).
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// At is the claimer's clock at the claim, taken before the claim was written.
-	At      time.Time     `json:"at"`
-	State   PostState     `json:"state,omitempty"`
-	OrderID OrderID       `json:"order_id,omitempty"`
-	Errors  []VendorError `json:"errors,omitempty"`
+	At time.Time `json:"at"`
+	// Generation is the one that sent it.
+	Generation int           `json:"generation,omitempty"`
+	State      PostState     `json:"state,omitempty"`
+	OrderID    OrderID       `json:"order_id,omitempty"`
+	Errors     []VendorError `json:"errors,omitempty"`
 }
 
 // VendorOrder is an order at Bandwidth and what was last read of it.
@@ -157,6 +214,8 @@ type VendorOrder struct {
 	// Unclear says that the order is final, but which numbers it bought could not be read (P24).
 	Unclear   bool     `json:"unclear,omitempty"`
 	Completed []string `json:"completed,omitempty"`
+	// Arrived tells of a backorder when each number was first listed, in seconds since 1970 by the server's clock.
+	Arrived map[string]int64 `json:"arrived,omitempty"`
 	// Failed holds the numbers that this order did not get, by Bandwidth's code (P40: a code stands once).
 	Failed map[string][]string `json:"failed,omitempty"`
 	Errors []VendorError       `json:"errors,omitempty"`
@@ -286,106 +345,24 @@ func (p *Purchase) unresolved() int {
 // Unresolved reports whether some POST of this order may have bought numbers without our knowing (P20).
 func (r *Record) Unresolved() bool {
 	for i := range r.Purchases {
-		if r.Purchases[i].unresolved() > 0 {
+		if r.unresolved(&r.Purchases[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// Held returns the numbers that this order's Bandwidth orders brought, over all generations, in the order in which
-// they became known (P21a).
-func (r *Record) Held() []string {
-	if r.Sandbox {
-		if r.Outcome != nil && r.Outcome.Outcome == Completed {
-			return slices.Clone(r.Ask.Numbers)
-		}
-		return nil
+// unresolved reports whether a POST of this purchase may have bought numbers without our knowing. Where all its
+// numbers are held there is nothing left to know: exact numbers are sold once.
+func (r *Record) unresolved(p *Purchase) bool {
+	if p.unresolved() == 0 || p.Waived && p.LateLooks >= looksNeeded {
+		return false
 	}
-	var held []string
-	seen := map[string]bool{}
-	for i := range r.Purchases {
-		for _, o := range r.Purchases[i].Orders {
-			for _, n := range o.Completed {
-				if !seen[n] {
-					seen[n] = true
-					held = append(held, n)
-				}
-			}
-		}
-	}
-	return held
-}
-
-// Missing returns the numbers this generation asks for that are not held.
-func (r *Record) Missing() []string {
 	held := map[string]bool{}
 	for _, n := range r.Held() {
 		held[n] = true
 	}
-	var missing []string
-	for _, n := range r.Ask.Numbers {
-		if !held[n] {
-			missing = append(missing, n)
-		}
-	}
-	return missing
-}
-
-// Unplaced returns the missing numbers with the code that Bandwidth gave for each, if any.
-func (r *Record) Unplaced() []FailedNumber {
-	codes := map[string]string{}
-	fallback := ""
-	for i := range r.Purchases {
-		p := &r.Purchases[i]
-		if p.Generation != r.Generation {
-			continue
-		}
-		for _, o := range p.Orders {
-			for code, numbers := range o.Failed {
-				for _, n := range numbers {
-					codes[n] = code
-				}
-			}
-		}
-	}
-	if errs := r.Errors(); len(errs) == 1 {
-		fallback = errs[0].Code
-	}
-	var out []FailedNumber
-	for _, n := range r.Missing() {
-		code, ok := codes[n]
-		if !ok || code == "" {
-			code = fallback
-		}
-		out = append(out, FailedNumber{Number: n, Code: code})
-	}
-	return out
-}
-
-// Errors returns what Bandwidth said about this generation's orders, each code and description once.
-func (r *Record) Errors() []VendorError {
-	var out []VendorError
-	add := func(list []VendorError) {
-		for _, e := range list {
-			if !slices.Contains(out, e) {
-				out = append(out, e)
-			}
-		}
-	}
-	for i := range r.Purchases {
-		p := &r.Purchases[i]
-		if p.Generation != r.Generation {
-			continue
-		}
-		for _, post := range p.Posts {
-			add(post.Errors)
-		}
-		for _, o := range p.Orders {
-			add(o.Errors)
-		}
-	}
-	return out
+	return len(p.Numbers) == 0 || slices.ContainsFunc(p.Numbers, func(n string) bool { return !held[n] })
 }
 
 // OutcomeSequence returns the revision of the write that made the outcome (P29), 0 while there is none.
@@ -413,6 +390,16 @@ func (r *Record) Clone() *Record {
 	c.Late = slices.Clone(r.Late)
 	c.StaleLetters = slices.Clone(r.StaleLetters)
 	c.History = slices.Clone(r.History)
+	c.Releases, c.Released = slices.Clone(r.Releases), slices.Clone(r.Released)
+	c.Pins, c.Refused = maps.Clone(r.Pins), maps.Clone(r.Refused)
+	for code, numbers := range c.Refused {
+		c.Refused[code] = slices.Clone(numbers)
+	}
+	c.CancelledBy = slices.Clone(r.CancelledBy)
+	if r.Cancel != nil {
+		wish := *r.Cancel
+		c.Cancel = &wish
+	}
 	if r.Outcome != nil {
 		o := *r.Outcome
 		c.Outcome = &o

@@ -33,6 +33,16 @@ func StateOf(r *Record) State {
 	if _, post := r.openPost(); post != nil {
 		return Submitting
 	}
+	if rel := r.lastRelease(); rel != nil {
+		switch {
+		case rel.Post.State == PostOpen:
+			return Submitting
+		case rel.Post.State == PostUnknown:
+			return Unknown
+		case rel.Post.State == PostCreated && !rel.Final:
+			return Submitted
+		}
+	}
 	if r.Unresolved() {
 		return Unknown
 	}

@@ -19,6 +19,8 @@ const (
 	ReasonRejected             = "rejected"
 	ReasonBandwidthFailed      = "bandwidth_failed"
 	ReasonIncomplete           = "incomplete"
+	ReasonNoNumbers            = "no_numbers"
+	ReasonCancelled            = "cancelled"
 	ReasonExhausted            = "exhausted"
 	ReasonOutcomeUnknown       = "outcome_unknown"
 )
@@ -69,4 +71,23 @@ func NumbersUnclear(word string, completed []string, quantity *int) bool {
 		return len(completed) != 0
 	}
 	return len(completed) == 0
+}
+
+// takenByOthers reports whether a refusal says only that numbers are not for sale any more: 5005 unavailable, 5018
+// none available, 5041 not available to reserve, 5218 on another order. By criteria, others can be found.
+func takenByOthers(errs []VendorError) bool {
+	for _, e := range errs {
+		switch e.Code {
+		case "5005", "5018", "5041", "5218":
+		default:
+			return false
+		}
+	}
+	return len(errs) > 0
+}
+
+// WholeOrder reports whether Bandwidth's final word covers everything that an order asked for.
+func WholeOrder(word string) bool {
+	word = strings.TrimSpace(word)
+	return strings.EqualFold(word, "COMPLETE") || strings.EqualFold(word, "COMPLETED")
 }

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("no such order")
 	// ErrConflict: somebody else wrote the record, or our own write whose answer was lost (P10).
 	ErrConflict = errors.New("the record was written by somebody else")
+	// ErrNoNumber: a [Registry] knows nothing of a number.
+	ErrNoNumber = errors.New("the number did not come through here")
 )
 
 // Store keeps the records, one for each order, and changes them only by compare-and-set. Its implementations are
@@ -47,12 +49,25 @@ type IndexEntry struct {
 
 // Carrier is the vendor as the driver sees it. Its implementations are safe for concurrent use.
 type Carrier interface {
+	// Find searches for up to quantity numbers that fit an order's criteria and are none of tried. It chooses at
+	// random among more than it needs, so that our own orders do not race for the same ones (P37).
+	Find(ctx context.Context, criteria []byte, quantity int, tried []string) FindFact
 	// Prepare waits for everything that a POST could wait for: pace and access token (P8). It returns a [*HoldError]
 	// when purchases are held back for longer than it is worth waiting for.
 	Prepare(ctx context.Context) error
 	// Place sends the POST of a purchase, once, and says what came of it. It sends nothing after sendBy, which it
 	// checks on the monotonic and on the wall clock right before sending (P11). It blocks until sendBy at the most.
 	Place(ctx context.Context, p Purchase, sendBy time.Time) PostFact
+	// Holders reads which Bandwidth order holds each number (P34).
+	Holders(ctx context.Context, numbers []string) HoldersFact
+	// PrepareRelease is Prepare for a disconnect.
+	PrepareRelease(ctx context.Context) error
+	// Release sends a disconnect, once, under the rules of Place.
+	Release(ctx context.Context, rel Release, o ReleaseOptions, sendBy time.Time) PostFact
+	// PollRelease reads a disconnect. Completed are the numbers it names as released, FailedNumbers the others.
+	PollRelease(ctx context.Context, id OrderID) PollFact
+	// Close closes an order that waits for stock (PUT CloseOrder). Doing so again is harmless.
+	Close(ctx context.Context, p Purchase, id OrderID) CloseFact
 	// Poll reads a Bandwidth order, with its list of numbers where the order alone leaves them open (P24).
 	Poll(ctx context.Context, id OrderID) PollFact
 	// Look looks for the orders that carry the purchase's customer order id, by that id and, when probe is set, by

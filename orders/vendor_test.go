@@ -34,7 +34,20 @@ type bandwidth struct {
 	blind     func() bool   // whether lookups work at all; nil: they do
 	unclear   bool          // final orders leave out their numbers
 	prepare   func() error
-	looks     []bool // for each look, whether it asked for numbers too
+	looks     []bool     // for each look, whether it asked for numbers too
+	stock     []string   // what a search lists
+	grabs     int        // so many searches are followed by a rival who takes their first number
+	finds     []FindFact // answers of the first searches, in place of the stock
+	sold      []string   // listed, and not for sale all the same
+	later     []string   // comes into stock after restock
+	restock   time.Duration
+	closes    []CloseFact        // answers of the first attempts to close
+	owners    map[string]OrderID // who holds a number, for disconnects
+	holders   []HoldersFact      // what the next readings of them give, in place of owners
+	keeps     map[string]bool    // numbers that cannot be released
+	releases  []disconnect
+	rebought  func() // happens after a release whose reply is lost
+	rejects   bool   // every order loses all its numbers
 }
 
 type post struct {
@@ -49,6 +62,26 @@ type vorder struct {
 	asked   []string
 	got     []string
 	created time.Time
+	wanted  int  // of a backorder: how many numbers it waits for; 0 for an order of exact ones
+	partial bool // of a backorder: takes what there is
+	closed  bool
+}
+
+// fill gives a backorder what is in stock by now.
+func (b *bandwidth) fill(o *vorder) {
+	stock := b.stock
+	if b.restock > 0 && time.Since(o.created) >= b.restock {
+		stock = append(slices.Clone(stock), b.later...)
+	}
+	var free []string
+	for _, n := range stock {
+		if len(o.got)+len(free) < o.wanted && b.holder(n) == "" {
+			free = append(free, n)
+		}
+	}
+	if !o.closed && (o.partial || len(o.got)+len(free) == o.wanted) {
+		o.got = append(o.got, free...)
+	}
 }
 
 func (b *bandwidth) holder(n string) string {
@@ -66,8 +99,14 @@ func (b *bandwidth) holder(n string) string {
 func (b *bandwidth) create(p Purchase, at time.Time) *vorder {
 	o := &vorder{id: OrderID(fmt.Sprintf("o%d", len(b.orders)+1)), coid: p.CustomerOrderID, asked: p.Numbers, created: at}
 	for _, n := range p.Numbers {
-		if b.holder(n) == "" {
+		if b.holder(n) == "" && !b.rejects && !slices.Contains(b.sold, n) {
 			o.got = append(o.got, n)
+		}
+	}
+	if p.Criteria != nil {
+		o.wanted, o.partial = p.Quantity, p.PartialAllowed
+		if !time.Now().Before(at) {
+			b.fill(o)
 		}
 	}
 	if len(o.got) < len(p.Numbers) && !p.PartialAllowed {
@@ -160,6 +199,22 @@ func (b *bandwidth) Poll(_ context.Context, id OrderID) PollFact {
 	if time.Since(o.created) < b.runFor {
 		return f
 	}
+	if o.wanted > 0 {
+		b.fill(o)
+		n := len(o.got)
+		f.CompletedQuantity, f.Completed = &n, slices.Clone(o.got)
+		switch {
+		case n == o.wanted:
+			f.Status = "COMPLETE"
+		case !o.closed:
+			f.Status = "BACKORDERED"
+		case n > 0:
+			f.Status = "PARTIAL"
+		default:
+			f.Status = "FAILED"
+		}
+		return f
+	}
 	n := len(o.got)
 	f.CompletedQuantity, f.Completed = &n, slices.Clone(o.got)
 	switch {
@@ -178,6 +233,149 @@ func (b *bandwidth) Poll(_ context.Context, id OrderID) PollFact {
 			f.FailedNumbers = append(f.FailedNumbers, FailedNumber{Number: number, Code: "5005"})
 			f.Errors = []VendorError{{Code: "5005", Description: "taken"}}
 		}
+	}
+	return f
+}
+
+// Holders tells who holds numbers: of this model only those in owners are held.
+func (b *bandwidth) Holders(_ context.Context, numbers []string) HoldersFact {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	if len(b.holders) > 0 {
+		f := b.holders[0]
+		b.holders = b.holders[1:]
+		return f
+	}
+	f := HoldersFact{Holders: map[string]Holder{}}
+	for _, n := range numbers {
+		f.Holders[n] = Holder{OrderID: b.owners[n]}
+	}
+	return f
+}
+
+func (b *bandwidth) PrepareRelease(ctx context.Context) error { return b.Prepare(ctx) }
+
+// Release gives back what is held.
+func (b *bandwidth) Release(_ context.Context, rel Release, _ ReleaseOptions, sendBy time.Time) PostFact {
+	w := b.w
+	if w.dies() {
+		panic(crashed{})
+	}
+	kind := answered
+	if len(b.releases) < len(b.script) {
+		kind = b.script[len(b.releases)]
+	}
+	d := disconnect{id: OrderID(fmt.Sprintf("d%d", len(b.releases)+1)), at: time.Now(), numbers: rel.Numbers}
+	if kind == answered || kind == lostAfter {
+		for _, n := range rel.Numbers {
+			switch {
+			case b.keeps[n]:
+				d.failed = append(d.failed, FailedNumber{Number: n, Code: "5109"})
+			case b.owners[n] == "":
+				d.failed = append(d.failed, FailedNumber{Number: n, Code: codeNotOurs})
+			default:
+				d.released = append(d.released, n)
+				delete(b.owners, n)
+			}
+		}
+	}
+	b.releases = append(b.releases, d)
+	var f PostFact
+	switch kind {
+	case answered:
+		f = PostFact{State: PostCreated, OrderID: d.id, Status: "RECEIVED"}
+	case lostAfter:
+		if b.rebought != nil {
+			b.rebought()
+		}
+		time.Sleep(time.Until(sendBy))
+		f = PostFact{State: PostUnknown, Detail: "no answer"}
+	case lostBefore:
+		f = PostFact{State: PostUnknown, Detail: "no answer"}
+	case refusedPost:
+		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5084", Description: "bad mode"}}, Detail: "400"}
+	default:
+		f = PostFact{Detail: "dial: refused"}
+	}
+	if w.dies() {
+		panic(crashed{})
+	}
+	return f
+}
+
+// PollRelease reads a disconnect.
+func (b *bandwidth) PollRelease(_ context.Context, id OrderID) PollFact {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	for _, d := range b.releases {
+		if d.id != id {
+			continue
+		}
+		f := PollFact{Status: "COMPLETE", Completed: d.released, FailedNumbers: d.failed}
+		if time.Since(d.at) < b.runFor {
+			return PollFact{Status: "RECEIVED"}
+		}
+		switch {
+		case len(d.released) == 0:
+			f.Status = "FAILED"
+		case len(d.failed) > 0:
+			f.Status = "PARTIAL"
+		}
+		return f
+	}
+	return PollFact{Failed: true, Detail: "404"}
+}
+
+// disconnect is an order of the vendor's to give numbers back.
+type disconnect struct {
+	id                OrderID
+	at                time.Time
+	numbers, released []string
+	failed            []FailedNumber
+}
+
+// Close closes a backorder; of another order Bandwidth says 5060, which means that it waits no more.
+func (b *bandwidth) Close(_ context.Context, _ Purchase, id OrderID) CloseFact {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	if len(b.closes) > 0 {
+		f := b.closes[0]
+		b.closes = b.closes[1:]
+		return f
+	}
+	for _, o := range b.orders {
+		if o.id == id && o.wanted > len(o.got) {
+			o.closed = true
+		}
+	}
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	return CloseFact{Closed: true}
+}
+
+// Find sells what is in stock and nobody holds; a rival takes the first of them, as often as grabs says.
+func (b *bandwidth) Find(_ context.Context, _ []byte, quantity int, tried []string) FindFact {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	if len(b.finds) > 0 {
+		f := b.finds[0]
+		b.finds = b.finds[1:]
+		return f
+	}
+	var f FindFact
+	for _, n := range b.stock {
+		if len(f.Numbers) < quantity && b.holder(n) == "" && !slices.Contains(tried, n) {
+			f.Numbers = append(f.Numbers, n)
+		}
+	}
+	if b.grabs > 0 && len(f.Numbers) > 0 {
+		b.grabs--
+		b.foreign[f.Numbers[0]] = true
 	}
 	return f
 }

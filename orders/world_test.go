@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,9 @@ type world struct {
 	replays     int           // how many replays an operator makes
 	replayAfter time.Duration // how long the operator thinks
 	grown       func(r *Record) []string
+	asked       func(r *Record) Ask
+	double      bool      // replays accept a second purchase
+	releases    []Holding // what disconnects gave back on the way
 
 	steps      int
 	crashes    []int
@@ -68,6 +72,8 @@ type world struct {
 
 type published struct {
 	id, reason string
+	outcome    string
+	at         time.Time
 	generation int
 	numbers    []string
 	sequence   uint64
@@ -83,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	s := DefaultSettings()
 	s.Random = func() float64 { return 0.5 } // no jitter
 	w := &world{t: t, settings: s, timers: map[ID]delivery{}, events: map[string]string{}, letters: map[string]uint64{}}
-	w.vendor = &bandwidth{w: w, foreign: map[string]bool{}}
+	w.vendor = &bandwidth{w: w, foreign: map[string]bool{}, owners: map[string]OrderID{}, keeps: map[string]bool{}}
 	w.clock.Observe(time.Now())
 	w.conditions = func() Conditions { return Conditions{Provisioning: true} }
 	return w
@@ -192,8 +198,9 @@ func (w *world) PublishOutcome(_ context.Context, r *Record) (uint64, error) {
 	id := fmt.Sprintf("%s.%d.%s", r.Key, r.Generation, r.Outcome.Outcome)
 	if _, err := guarded(w, func() (int, error) {
 		w.event(id, r, r.OutcomeSequence())
+		w.registeredBefore(id, r)
 		if !slices.ContainsFunc(w.published, func(p published) bool { return p.id == id }) {
-			w.published = append(w.published, published{id: id, reason: r.Outcome.Reason, generation: r.Generation, numbers: r.Held(), sequence: r.OutcomeSequence()})
+			w.published = append(w.published, published{id: id, reason: r.Outcome.Reason, outcome: r.Outcome.Outcome, at: time.Now(), generation: r.Generation, numbers: r.Held(), sequence: r.OutcomeSequence()})
 		}
 		return 0, nil
 	}); err != nil {
@@ -213,6 +220,10 @@ func (w *world) PublishOutcome(_ context.Context, r *Record) (uint64, error) {
 				a.ReplayOf, a.Hash = r.Generation, fmt.Sprintf("replay %d", r.Generation)
 				if w.grown != nil {
 					a.Ask.Numbers = w.grown(r)
+				}
+				a.Kind, a.AcceptDouble = r.Kind, w.double
+				if w.asked != nil {
+					a.Ask = w.asked(r)
 				}
 				w.inbox = append(w.inbox, delivery{at: time.Now().Add(max(time.Second, w.replayAfter)), arrival: a})
 			}
@@ -256,7 +267,7 @@ func (w *world) driver() *Driver {
 		store = w.outside(w)
 	}
 	return &Driver{
-		Store: store, Index: w, Carrier: w.vendor, Bus: w, Clock: &w.clock, Settings: w.settings, Names: namer,
+		Store: store, Index: w, Registry: w, Carrier: w.vendor, Bus: w, Clock: &w.clock, Settings: w.settings, Names: namer,
 		Conditions: func() Conditions { return w.conditions() },
 		Token:      func() string { token++; return fmt.Sprintf("%p-%d", &token, token) },
 		Log:        logrus.NewEntry(log),
@@ -282,7 +293,7 @@ func (w *world) handle(d delivery) (acked bool) {
 		return driver.Drive(ctx, Tick{Key: d.arrival.Key, At: d.at, Revision: d.tickRev}) == nil
 	}
 	admission, r, err := driver.Accept(ctx, d.arrival)
-	if err != nil || admission == AdmitEarly || admission == AdmitUnknown {
+	if err != nil || admission == AdmitEarly || admission == AdmitUnknown || admission == AdmitNoTarget {
 		return false
 	}
 	acked = true
@@ -383,7 +394,9 @@ func (w *world) check() []string {
 	})
 	finals := map[int][]published{}
 	for _, p := range w.published {
-		finals[p.generation] = append(finals[p.generation], p)
+		if strings.HasPrefix(p.id, string(testKey)+".") {
+			finals[p.generation] = append(finals[p.generation], p)
+		}
 	}
 	for g := 1; g <= r.Generation; g++ {
 		if len(finals[g]) != 1 {
@@ -403,17 +416,27 @@ func (w *world) check() []string {
 	if r.Outcome.Reason != ReasonOutcomeUnknown && !slices.Equal(held, reported) {
 		bad("the outcome says %v, Bandwidth says %v", reported, held)
 	}
+	if wanted := r.HeldBefore + r.Ask.Quantity; r.Ask.Criteria != nil && len(held) > wanted {
+		bad("%d numbers were bought, and %d wanted", len(held), wanted)
+	}
 	for _, n := range reported {
 		if !slices.Contains(held, n) {
 			bad("%s is reported and not held", n)
 		}
 	}
+	out = append(out, w.checkRegistry(r)...)
 	wantLetters := 0
 	if r.Outcome.Outcome != Completed {
 		wantLetters = 1
 	}
-	if len(w.letters) != wantLetters {
-		bad("%d dead letters, want %d: %v", len(w.letters), wantLetters, w.letters)
+	letters := 0
+	for id := range w.letters {
+		if strings.HasPrefix(id, string(testKey)+".") {
+			letters++
+		}
+	}
+	if letters != wantLetters {
+		bad("%d dead letters, want %d: %v", letters, wantLetters, w.letters)
 	}
 	return out
 }

@@ -123,8 +123,9 @@ type DeadLetter struct {
 	Request json.RawMessage `json:"request"`
 	// RawBase64 holds the first 64 KiB of a request that could not be decoded.
 	RawBase64 string `json:"raw_base64,omitempty"`
-	RawSize   int    `json:"raw_size,omitempty"`
-	RawSHA256 string `json:"raw_sha256,omitempty"`
+	// RawSize and RawSHA256 are of the request's body as it came in.
+	RawSize   int    `json:"raw_size"`
+	RawSHA256 string `json:"raw_sha256"`
 	// Headers are the request's that matter for a replay.
 	Headers         map[string]string `json:"headers"`
 	History         []HistoryEntry    `json:"history"`

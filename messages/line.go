@@ -24,18 +24,48 @@ func (e *Event) Line() string {
 	case Submitted:
 		fmt.Fprintf(&b, ": Bandwidth has it as order %s", e.BandwidthOrderID)
 	case Backordered:
-		b.WriteString(": waits for stock at Bandwidth")
+		if len(e.Numbers) > 0 {
+			fmt.Fprintf(&b, ": has %s and waits for more stock at Bandwidth", numbersText(e.Numbers))
+		} else {
+			b.WriteString(": waits for stock at Bandwidth")
+		}
 	case Completed:
-		fmt.Fprintf(&b, ": %s", numbersText(e.Numbers))
+		fmt.Fprintf(&b, ": %s", e.doneText())
 	case Partial:
-		fmt.Fprintf(&b, ": %s, %s", numbersText(e.Numbers), missingText(e))
+		fmt.Fprintf(&b, ": %s, %s", e.doneText(), missingText(e))
 	case Failed:
 		fmt.Fprintf(&b, ": %s", missingText(e))
 	}
-	if e.Sandbox {
-		b.WriteString(" (sandbox: nothing was bought)")
+	if e.Sandbox && e.Kind != Search {
+		fmt.Fprintf(&b, " (sandbox: nothing was %s)", e.Kind.verb())
 	}
 	return b.String()
+}
+
+// verb says what a kind does to numbers, or to an order.
+func (k Kind) verb() string {
+	switch k {
+	case Disconnect:
+		return "released"
+	case Cancel:
+		return "closed"
+	case PortIn:
+		return "ported"
+	default:
+		return "bought"
+	}
+}
+
+// doneText says what was reached.
+func (e *Event) doneText() string {
+	switch {
+	case e.Kind == Cancel:
+		return "nothing more is bought"
+	case e.Kind == Disconnect:
+		return "released " + numbersText(e.Numbers)
+	default:
+		return numbersText(e.Numbers)
+	}
 }
 
 func numbersText(numbers []string) string {
@@ -58,6 +88,9 @@ func missingText(e *Event) string {
 			failed[i] = f.Number
 		}
 		b.WriteString(", not " + numbersText(failed))
+	}
+	if e.Reason == ReasonCancelled {
+		return b.String() // there is no more to say
 	}
 	for _, err := range e.Errors {
 		b.WriteString("; ")

@@ -133,7 +133,7 @@ func (n Names) Key(tenant, requestID string) string {
 	return hashKey(n.prefix, tenantToken(tenant), requestID)
 }
 
-// LetterlessKey returns the key of a failure that touches no order: of the subject, the body and the message's
+// LetterlessKey returns the key of a search, or of a failure that touches no order: of the subject, the body and the message's
 // sequence in its stream (P27).
 func (n Names) LetterlessKey(subject string, body []byte, sequence uint64) string {
 	return hashKey(subject, string(body), strconv.FormatUint(sequence, 10))

@@ -28,6 +28,7 @@ var (
 	vanityShape    = regexp.MustCompile(`^[A-Za-z0-9]{4,7}$`)
 	freeVanity     = regexp.MustCompile(`^[A-Za-z0-9]{4,10}$`)
 	wildcardShape  = regexp.MustCompile(`^8(\*\*|\d\*|\d\d)$`)
+	placeShape     = regexp.MustCompile(`^[^\s\pC][^\pC]{0,63}$`)
 	prefixShape    = regexp.MustCompile(`^\+1\d{1,10}$`)
 )
 
@@ -159,7 +160,13 @@ func (r *Request) checkProvision() *RequestError {
 	if err := r.checkNumbers(false); err != nil {
 		return err
 	}
-	return r.checkFind()
+	if err := r.checkFind(); err != nil {
+		return err
+	}
+	if r.Criteria != nil && r.WantsBackorder() && r.Criteria.Plan().Narrow {
+		return invalid("criteria.prefix", "%q cannot be waited for: Bandwidth takes 3, 6 or 7 digits after +1 in a backorder", r.Criteria.Prefix)
+	}
+	return nil
 }
 
 func (r *Request) checkSearch() *RequestError {
@@ -201,6 +208,11 @@ func (c *Criteria) check() *RequestError {
 			return invalid("criteria."+f.name, "%q is not %s", f.value, f.want)
 		}
 	}
+	for _, f := range []struct{ name, value string }{{"rate_center", c.RateCenter}, {"city", c.City}} {
+		if f.value != "" && !placeShape.MatchString(f.value) {
+			return invalid("criteria."+f.name, "%q is not a name of at most 64 characters", f.value)
+		}
+	}
 	exact := count(c.AreaCode, c.NPANXX, c.NPANXXX, c.Prefix)
 	place := count(c.RateCenter, c.City, c.State, c.Zip, c.LATA)
 	switch {
@@ -219,10 +231,20 @@ func (c *Criteria) check() *RequestError {
 		return invalid("criteria.local_vanity", "it goes with area_code or state only")
 	case c.EndsIn != nil && c.LocalVanity == "":
 		return invalid("criteria.ends_in", "it goes with local_vanity only")
-	case c.LocalCallingArea != nil && *c.LocalCallingArea && count(c.NPANXX, c.NPANXXX, c.RateCenter) == 0:
-		return invalid("criteria.local_calling_area", "it goes with npa_nxx, npa_nxx_x or rate_center only")
+	case c.LocalCallingArea != nil && *c.LocalCallingArea && !c.areaAlone():
+		return invalid("criteria.local_calling_area", "it goes with npa_nxx, npa_nxx_x or rate_center only, each alone")
 	}
-	return nil
+	return c.checkPrefix()
+}
+
+// areaAlone reports whether the criteria are an exchange, a block or a rate center and nothing else, for which alone
+// Bandwidth knows a local calling area.
+func (c *Criteria) areaAlone() bool {
+	if count(c.AreaCode, c.Prefix, c.City, c.Zip, c.LATA, c.LocalVanity) > 0 {
+		return false
+	}
+	exchange := count(c.NPANXX, c.NPANXXX)
+	return exchange == 1 && count(c.RateCenter, c.State) == 0 || exchange == 0 && c.RateCenter != ""
 }
 
 func count(values ...string) int {

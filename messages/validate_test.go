@@ -100,7 +100,7 @@ func TestInvalid(t *testing.T) {
 		rows = append(rows, row{"number " + bad, messages.Disconnect, `{"request_id":"a","numbers":["` + bad + `"]}`, "numbers", "the 1st"})
 	}
 	for field, values := range map[string][2]string{ // good ones, bad ones
-		"prefix":             {"+19 +1919 +1919555 +19195551234", "919 +2919 +1 +191955512345 +1919x"},
+		"prefix":             {"+1919 +1919555 +19195551234 +18 +185 +1855", "919 +2919 +1 +19 +191955512345 +1919x"},
 		"area_code":          {"200 919 999", "91 9191 119 019 9x9"},
 		"npa_nxx":            {"919555 200200", "91955 9195551 119555 919155 919055"},
 		"npa_nxx_x":          {"9195551 2002000", "919555 91955512 1195551 9191551"},

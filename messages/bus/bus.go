@@ -13,7 +13,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nats.go/micro"
 
 	"bandwidthworker/messages"
 )
@@ -65,7 +64,7 @@ func (c *Client) Names() messages.Names { return c.names }
 
 // Receipt says where a request went.
 type Receipt struct {
-	// Key is the key of the order that the request leads to.
+	// Key is the key of the order that the request leads to, or of the search.
 	Key string `json:"key"`
 	// Sequence is the message's in the stream of requests.
 	Sequence  uint64 `json:"sequence"`
@@ -127,6 +126,9 @@ func (c *Client) publish(ctx context.Context, out outgoing) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, fmt.Errorf("publish %s: %w", out.subject, publishError(err))
 	}
+	if out.kind == messages.Search {
+		out.key = c.names.LetterlessKey(out.subject, out.body, ack.Sequence) // a search has no order (P27)
+	}
 	return Receipt{Key: out.key, Sequence: ack.Sequence, Subject: out.subject, RequestID: out.requestID}, nil
 }
 
@@ -159,25 +161,10 @@ func (c *Client) Order(ctx context.Context, key, tenant, requestID string) (json
 	if err != nil {
 		return nil, err
 	}
-	return c.ask(ctx, "order", data)
-}
-
-// ask sends a request to an endpoint of the micro service.
-func (c *Client) ask(ctx context.Context, endpoint string, data []byte) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	reply, err := c.nc.RequestWithContext(ctx, c.names.API(endpoint), data)
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return nil, ErrNoWorker
-	case err != nil:
-		return nil, fmt.Errorf("ask the workers: %w", err)
+	answer, err := c.ask(ctx, messages.EndpointOrder, data, publishTimeout)
+	var refused *ServiceError
+	if errors.As(err, &refused) && refused.Code == 404 {
+		return nil, fmt.Errorf("%w: %s", ErrNoOrder, refused.Text)
 	}
-	if text := reply.Header.Get(micro.ErrorHeader); text != "" {
-		if reply.Header.Get(micro.ErrorCodeHeader) == "404" {
-			return nil, fmt.Errorf("%w: %s", ErrNoOrder, text)
-		}
-		return nil, errors.New(text)
-	}
-	return reply.Data, nil
+	return answer, err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bandwidthworker/bwclient"
+	"bandwidthworker/messages"
 	"bandwidthworker/orders"
 )
 
@@ -34,6 +35,9 @@ type carrier struct {
 	writes  *pace
 	reads   *pace
 	metrics *Metrics
+	// searcher finds numbers, picked remembers which of them this worker's own orders are after (P37).
+	searcher *searcher
+	picked   picked
 
 	mu        sync.Mutex
 	controlAt time.Time // when this client last read something that surely exists
@@ -46,16 +50,20 @@ func (c *carrier) Prepare(ctx context.Context) error {
 	if c.sandbox {
 		return errors.New("this worker is a sandbox: no purchase leaves it")
 	}
+	return c.prepare(ctx, GroupOrder)
+}
+
+func (c *carrier) prepare(ctx context.Context, group Group) error {
 	if err := c.writes.wait(ctx, c.clock); err != nil {
 		return err
 	}
-	if err := c.control.Enter(ctx, GroupOrder); err != nil {
+	if err := c.control.Enter(ctx, group); err != nil {
 		return err
 	}
 	err := c.client.Authorize(ctx)
 	if bwclient.IsCredentials(err) {
 		why := fmt.Sprintf("Bandwidth refuses the credentials: %v", err)
-		c.control.Refused(ctx, GroupOrder, why)
+		c.control.Refused(ctx, group, why)
 		return &orders.HoldError{Until: c.clock.Now().Add(probeEvery), Why: why}
 	}
 	return err
@@ -76,12 +84,32 @@ func (c *carrier) post(ctx context.Context, p orders.Purchase, sendBy time.Time)
 	if c.sandbox {
 		return orders.PostFact{Detail: "this worker is a sandbox: no purchase leaves it"}
 	}
-	created, err := c.client.CreateOrder(ctx, bwclient.Order{
+	o, err := orderOf(p)
+	if err != nil {
+		return orders.PostFact{State: orders.PostRefused, Detail: err.Error(), Errors: []orders.VendorError{{Description: err.Error()}}}
+	}
+	created, err := c.client.CreateOrder(ctx, o, sendBy)
+	return c.answer(ctx, GroupOrder, created, err)
+}
+
+// orderOf returns the order of a purchase.
+func orderOf(p orders.Purchase) (bwclient.Order, error) {
+	o := bwclient.Order{
 		CustomerOrderID: p.CustomerOrderID, Name: p.Name, SiteID: p.SiteID, PeerID: p.PeerID,
 		Numbers: p.Numbers, PartialAllowed: p.PartialAllowed,
-	}, sendBy)
+	}
+	if p.Criteria == nil {
+		return o, nil
+	}
+	search, err := searchOrderOf(p.Criteria, p.Quantity)
+	o.Search, o.BackOrderRequested = search, true
+	return o, err
+}
+
+// answer classifies what a POST of a group gave.
+func (c *carrier) answer(ctx context.Context, group Group, created bwclient.Created, err error) orders.PostFact {
 	if err == nil {
-		c.control.Passed(ctx, GroupOrder)
+		c.control.Passed(ctx, group)
 		return orders.PostFact{State: orders.PostCreated, OrderID: orders.OrderID(created.OrderID), Status: created.Status}
 	}
 	fact := orders.PostFact{Detail: err.Error(), Errors: vendorErrors(err)}
@@ -97,25 +125,32 @@ func (c *carrier) post(ctx context.Context, p orders.Purchase, sendBy time.Time)
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound, locked, bwclient.IsCredentials(err):
 		// These say nothing about this order and everything about the account: the fleet waits (P22).
-		c.control.Refused(ctx, GroupOrder, err.Error())
+		c.control.Refused(ctx, group, err.Error())
 		fact.Paused, fact.RetryAt, fact.Errors = true, c.clock.Now().Add(probeEvery), nil
 	case status == http.StatusTooManyRequests:
-		wait := time.Minute
-		if at, ok := bwclient.RetryAt(err); ok {
-			wait = time.Until(at)
-		}
-		c.control.Limited(ctx, GroupOrder, wait, err.Error())
-		c.control.Passed(ctx, GroupOrder)
-		fact.Paused, fact.RetryAt, fact.Errors = true, c.control.HeldUntil(GroupOrder), nil
+		c.limited(ctx, group, err)
+		fact.Paused, fact.RetryAt, fact.Errors = true, c.control.HeldUntil(group), nil
 	case bwclient.NotSent(err):
 		// Nothing left this machine: the same intent is tried again (P13).
 	default:
 		if status != 0 { // an answer, and not an order that breaks a limit and was never sent
-			c.control.Passed(ctx, GroupOrder)
+			c.control.Passed(ctx, group)
 		}
 		fact.State = orders.PostRefused
+		if len(fact.Errors) == 0 { // say at least what happened: 402 has no body, and what breaks a limit was never sent
+			fact.Errors = []orders.VendorError{{Code: string(messages.ReasonRejected), Description: cut(fact.Detail, maxSearchText)}}
+		}
 	}
 	return fact
+}
+
+// limited pauses a group after a 429.
+func (c *carrier) limited(ctx context.Context, group Group, err error) {
+	wait := time.Minute
+	if at, ok := bwclient.RetryAt(err); ok {
+		wait = time.Until(at)
+	}
+	c.control.Limited(ctx, group, wait, err.Error())
 }
 
 // Poll reads an order, and its list of numbers where the order leaves them open (P24).
@@ -123,7 +158,7 @@ func (c *carrier) Poll(ctx context.Context, id orders.OrderID) orders.PollFact {
 	failed := func(err error) orders.PollFact {
 		return orders.PollFact{OrderID: id, Failed: true, Detail: err.Error()}
 	}
-	if err := c.reads.wait(ctx, c.clock); err != nil {
+	if err := c.enterRead(ctx); err != nil {
 		return failed(err)
 	}
 	o, err := c.client.Order(ctx, bwclient.OrderID(id))
@@ -131,7 +166,7 @@ func (c *carrier) Poll(ctx context.Context, id orders.OrderID) orders.PollFact {
 		c.readFailed(ctx, err)
 		return failed(err)
 	}
-	c.vouch()
+	c.vouch(ctx)
 	f := orders.PollFact{
 		OrderID: id, CustomerOrderID: o.CustomerOrderID, Status: o.Status, Completed: o.Completed,
 		CompletedQuantity: o.CompletedQuantity, Errors: details(o.Errors),
@@ -155,7 +190,11 @@ func (c *carrier) Poll(ctx context.Context, id orders.OrderID) orders.PollFact {
 func (c *carrier) Look(ctx context.Context, p orders.Purchase, probe bool) orders.LookFact {
 	fact := orders.LookFact{N: p.N}
 	err := c.look(ctx, p, probe, &fact)
-	if err != nil {
+	var hold *orders.HoldError
+	switch {
+	case errors.As(err, &hold):
+		fact.RetryAt, fact.Detail = hold.Until, err.Error()
+	case err != nil:
 		c.readFailed(ctx, err)
 		fact.Detail = err.Error()
 	}
@@ -164,8 +203,13 @@ func (c *carrier) Look(ctx context.Context, p orders.Purchase, probe bool) order
 }
 
 func (c *carrier) look(ctx context.Context, p orders.Purchase, probe bool, fact *orders.LookFact) error {
-	if err := c.reads.wait(ctx, c.clock); err != nil {
+	if err := c.enterRead(ctx); err != nil {
 		return err
+	}
+	if !probe { // a first order waits for it
+		if err := c.control.EnterRead(ctx, GroupOrder); err != nil {
+			return err
+		}
 	}
 	if err := c.positiveControl(ctx, p.SiteID); err != nil {
 		return err
@@ -192,6 +236,14 @@ func (c *carrier) look(ctx context.Context, p orders.Purchase, probe bool, fact 
 		return nil
 	}
 	return c.probe(ctx, p, fact)
+}
+
+// enterRead waits for a read's turn, and asks whether the fleet may read at all: a pause may have begun meanwhile.
+func (c *carrier) enterRead(ctx context.Context) error {
+	if err := c.reads.wait(ctx, c.clock); err != nil {
+		return err
+	}
+	return c.control.Enter(ctx, GroupHistory)
 }
 
 // probe asks who holds some of the intent's numbers.
@@ -244,38 +296,44 @@ func (c *carrier) positiveControl(ctx context.Context, site string) error {
 	if fresh {
 		return nil
 	}
-	if site == "" {
-		site = c.site
+	if c.site != "" {
+		site = c.site // the configured one: a request may name a site that the account lacks
 	}
 	sites, err := c.client.Sites(ctx)
-	if err != nil {
+	switch status := bwclient.StatusOf(err); {
+	case status == http.StatusForbidden || status == http.StatusNotFound:
+		return fmt.Errorf("%w: %w; check account_id, base_url and the user's roles", errNoControl, err)
+	case err != nil:
 		return fmt.Errorf("cannot tell whether lookups work here: %w", err)
 	}
 	if !slices.ContainsFunc(sites, func(s bwclient.Site) bool { return s.ID == site }) {
 		return fmt.Errorf("cannot tell whether lookups work here: Bandwidth's list of sites lacks site %s; check account_id, base_url and site_id", site)
 	}
-	c.vouch()
+	c.vouch(ctx)
 	return nil
 }
 
-func (c *carrier) vouch() {
+// errNoControl says that what surely exists is refused or not there.
+var errNoControl = errors.New("lookups do not work here")
+
+func (c *carrier) vouch(ctx context.Context) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.controlAt = time.Now()
+	c.mu.Unlock()
+	c.control.ReadPassed(ctx, GroupOrder)
 }
 
 // readFailed slows reads down where Bandwidth asks for it.
 func (c *carrier) readFailed(ctx context.Context, err error) {
-	switch bwclient.StatusOf(err) {
-	case http.StatusTooManyRequests:
+	switch status := bwclient.StatusOf(err); {
+	case status == http.StatusTooManyRequests:
 		c.reads.slow()
-		wait := time.Minute
-		if at, ok := bwclient.RetryAt(err); ok {
-			wait = time.Until(at)
-		}
-		c.control.Limited(ctx, GroupHistory, wait, err.Error())
-	case http.StatusServiceUnavailable:
+		c.limited(ctx, GroupHistory, err)
+	case status == http.StatusServiceUnavailable:
 		c.reads.slow()
+	case bwclient.IsCredentials(err) && status != http.StatusForbidden, errors.Is(err, errNoControl):
+		// With these no order could be placed either: the fleet waits, and /readyz says why (P22).
+		c.control.ReadsRefused(ctx, GroupOrder, err.Error())
 	}
 }
 

@@ -108,6 +108,11 @@ func benchBare(b *testing.B, interval time.Duration, count int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	numbers, err := w.JS.KeyValue(b.Context(), w.Names.NumbersBucket())
+	if err != nil {
+		b.Fatal(err)
+	}
+	holding := []byte(strings.Repeat("n", 230))
 	record := []byte(strings.Repeat("r", 1000))
 	event := []byte(strings.Repeat("e", 600))
 	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * benchSlots}}
@@ -167,6 +172,9 @@ func benchBare(b *testing.B, interval time.Duration, count int) {
 			}
 			revision, err := records.Update(ctx, key, record, entry.Revision())
 			if err != nil {
+				return err
+			}
+			if _, err := numbers.Create(ctx, key, holding); err != nil {
 				return err
 			}
 			if _, err := w.JS.Publish(ctx, w.Names.Event(messages.Provision, messages.Completed, "", key), event); err != nil {

@@ -125,7 +125,8 @@ func TestP16_Looks(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		faults    []bwfake.Fault
-		site      string
+		site      string // the request's
+		ours      string // the configured one
 		counted   bool
 		forbidden bool
 	}{
@@ -144,7 +145,8 @@ func TestP16_Looks(t *testing.T) {
 		{name: "the number is 404", faults: only(bwfake.EndpointNumber, 404, ""), counted: true},
 		{name: "nobody may ask for numbers", faults: only(bwfake.EndpointNumber, 403, ""), counted: true, forbidden: true},
 		{name: "everything is 404", faults: []bwfake.Fault{{Kind: bwfake.ErrorBefore, Status: 404}}},
-		{name: "the sites lack ours", site: "9999"},
+		{name: "the sites lack ours", ours: "9999"},
+		{name: "the sites lack the request's", site: "9999", counted: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +158,11 @@ func TestP16_Looks(t *testing.T) {
 			if c.site != "" {
 				p.SiteID = c.site
 			}
-			f := b.carrier().Look(t.Context(), p, true)
+			vendor := b.carrier()
+			if c.ours != "" {
+				vendor.site = c.ours
+			}
+			f := vendor.Look(t.Context(), p, true)
 			if f.Counted != c.counted || f.NumbersForbidden != c.forbidden || len(f.Found) != 0 {
 				t.Errorf("counted %t, forbidden %t, found %v (%s); want %t, %t, none", f.Counted, f.NumbersForbidden, f.Found, f.Detail, c.counted, c.forbidden)
 			}

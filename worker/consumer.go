@@ -25,8 +25,9 @@ type consumer struct {
 	working sync.WaitGroup
 }
 
-// fetchWait is how long one pull stays open on the server.
-const fetchWait = 5 * time.Second
+// fetchWait is how long one pull stays open on the server. A worker that stops waits for its end: what the server has
+// sent by then would wait for its lease otherwise.
+const fetchWait = 500 * time.Millisecond
 
 // run takes messages until ctx is done, and returns when the handlers have finished their steps.
 func (c *consumer) run(ctx context.Context) {
@@ -60,7 +61,7 @@ func (c *consumer) run(ctx context.Context) {
 
 // pull asks for up to n messages and starts a handler for each; it returns how many it started.
 func (c *consumer) pull(ctx context.Context, n int, free chan<- struct{}) (int, error) {
-	asked, cancel := context.WithTimeout(ctx, fetchWait)
+	asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWait)
 	defer cancel()
 	batch, err := c.source.Fetch(n, jetstream.FetchContext(asked))
 	if err != nil {
@@ -87,6 +88,10 @@ func quiet(err error) error {
 
 // serve handles one message: it keeps the lease while the handler works, and then acks as the disposition says.
 func (c *consumer) serve(ctx context.Context, msg jetstream.Msg) {
+	if ctx.Err() != nil {
+		c.settle(msg, again(0)) // stopping: another worker takes it at once
+		return
+	}
 	stop := c.keepLease(msg)
 	d := c.guarded(ctx, msg)
 	stop()

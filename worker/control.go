@@ -28,6 +28,11 @@ const (
 	GroupSubscription Group = "SUBSCRIPTION"
 )
 
+// Groups lists the rate groups.
+func Groups() []Group {
+	return []Group{GroupOrder, GroupSearch, GroupHistory, GroupDisconnect, GroupPortIn, GroupSubscription}
+}
+
 // PauseKind says why a group is paused, and so how the pause ends.
 type PauseKind string
 
@@ -47,6 +52,9 @@ type Pause struct {
 	// Until is when the pause ends (rate), or when the next probe may be sent (refused), by the server's clock.
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
+	// Reads says that reads were refused as well: a read that goes through ends the pause, and looks before a first
+	// order wait for the probe too.
+	Reads bool `json:"reads,omitempty"`
 	// By names the worker or operator that set it.
 	By    string    `json:"by,omitempty"`
 	Since time.Time `json:"since"`
@@ -62,7 +70,7 @@ const (
 	// rateMargin is added to a reset time, for the granularity of the vendor's clock.
 	rateMargin = 250 * time.Millisecond
 	// maxRateWait bounds what a rate limit may ask for: a reset that lies further off was written in another unit.
-	maxRateWait = time.Hour
+	maxRateWait = 24 * time.Hour
 	pausePrefix = "pause."
 )
 
@@ -204,7 +212,34 @@ func (c *Control) Refused(ctx context.Context, group Group, why string) {
 	c.raise(ctx, group, Pause{Kind: PauseRefused, Until: now.Add(probeEvery), Why: why, By: c.name, Since: now})
 }
 
-// Limited pauses a group for a time.
+// ReadsRefused is [Control.Refused] where a read was refused: the credentials or the account are wrong for everything.
+func (c *Control) ReadsRefused(ctx context.Context, group Group, why string) {
+	now := c.clock.Now()
+	c.raise(ctx, group, Pause{Kind: PauseRefused, Until: now.Add(probeEvery), Why: why, By: c.name, Since: now, Reads: true})
+}
+
+// EnterRead is [Control.Enter] for a read before a call of the group: it matters only while reads are refused.
+func (c *Control) EnterRead(ctx context.Context, group Group) error {
+	c.mu.Lock()
+	p := c.pauses[group]
+	c.mu.Unlock()
+	if p.Kind != PauseRefused || !p.Reads {
+		return nil
+	}
+	return c.Enter(ctx, group)
+}
+
+// ReadPassed takes note that a read went through: a pause that waited for one ends.
+func (c *Control) ReadPassed(ctx context.Context, group Group) {
+	c.mu.Lock()
+	reads := c.pauses[group].Reads
+	c.mu.Unlock()
+	if reads {
+		c.Passed(ctx, group)
+	}
+}
+
+// Limited pauses a group for a time. It takes the place of a refusal: what is counted was let in.
 func (c *Control) Limited(ctx context.Context, group Group, wait time.Duration, why string) {
 	now := c.clock.Now()
 	c.raise(ctx, group, Pause{Kind: PauseRate, Until: now.Add(min(max(wait, time.Second), maxRateWait) + rateMargin), Why: why, By: c.name, Since: now})
@@ -216,12 +251,14 @@ func (c *Control) raise(ctx context.Context, group Group, p Pause) {
 	known := c.pauses[group]
 	c.mu.Unlock()
 	stands := known.standing(c.clock.Now())
-	if stands && (known.Kind == PauseOperator || known.Kind == PauseRefused && p.Kind == PauseRate ||
-		known.Kind == p.Kind && !known.Until.Before(p.Until)) {
+	switch {
+	case !stands:
+	case known.Kind == PauseOperator, known.Kind == p.Kind && !known.Until.Before(p.Until):
 		return
-	}
-	if stands && known.Kind == p.Kind {
+	case known.Kind == p.Kind:
 		p.Since = known.Since
+	case known.Kind == PauseRate && known.Until.After(p.Until):
+		p.Until = known.Until // a refusal does not shorten what a rate limit asked for
 	}
 	if err := c.write(ctx, group, p, known.revision); err != nil && !errors.Is(err, orders.ErrConflict) {
 		c.log.WithError(err).WithField("group", group).Error("cannot tell the other workers to pause; this one does")

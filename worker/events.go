@@ -3,6 +3,8 @@ package worker
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"bandwidthworker/messages"
@@ -31,15 +33,16 @@ func (w *Worker) eventOf(r *orders.Record, outcome messages.Outcome, n int, sequ
 		Numbers:       nonNil(r.Held()),
 		Metadata:      r.Metadata,
 	}
+	if r.Kind == orders.Disconnect && len(r.Releases) > 0 {
+		e.OrderName = w.driver.Names.Name(r.Key)
+	}
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
 		e.OrderName, e.CustomerOrderID = p.Name, p.CustomerOrderID
-		for _, o := range p.Orders {
-			e.BandwidthOrderID, e.BandwidthStatus = string(o.OrderID), o.Status
-			e.BandwidthOrders = append(e.BandwidthOrders, messages.BandwidthOrder{
-				CustomerOrderID: p.CustomerOrderID, OrderID: string(o.OrderID), Status: o.Status,
-			})
-		}
+	}
+	e.BandwidthOrders = bandwidthOrders(r)
+	if n := len(e.BandwidthOrders); n > 0 {
+		e.BandwidthOrderID, e.BandwidthStatus = e.BandwidthOrders[n-1].OrderID, e.BandwidthOrders[n-1].Status
 	}
 	return e
 }
@@ -57,7 +60,7 @@ func (w *Worker) finalEvent(r *orders.Record) *messages.Event {
 }
 
 // carrierModule is Kazoo's name for what this program does.
-const carrierModule = "knm_bandwidth2"
+const carrierModule = orders.CarrierModule
 
 // nonNil returns an empty list in place of none, so that JSON shows [] and not null.
 func nonNil[T any](list []T) []T {
@@ -75,16 +78,42 @@ func failedNumbers(r *orders.Record) []messages.FailedNumber {
 	return out
 }
 
-// eventErrors returns Bandwidth's errors with advice, and our own sentence where the outcome has one.
+// eventErrors returns Bandwidth's errors with advice, what our own codes mean, and our own sentence where the outcome has
+// one.
 func eventErrors(r *orders.Record) []messages.EventError {
 	out := []messages.EventError{}
 	for _, e := range r.Errors() {
 		out = append(out, messages.EventError{Code: e.Code, Description: e.Description, Advice: adviceFor(e.Code)})
 	}
+	for _, code := range slices.Sorted(maps.Keys(r.Refused)) { // those that Bandwidth was not asked to release
+		if text := notReleased[code]; text != "" && !slices.ContainsFunc(out, func(e messages.EventError) bool { return e.Code == code }) {
+			out = append(out, messages.EventError{Code: code, Description: text, Advice: adviceFor(code)})
+		}
+	}
+	if r.Outcome.Reason == string(messages.ReasonCancelled) {
+		for i := range out {
+			out[i].Advice = "" // it was meant to end so
+		}
+	}
 	if o := r.Outcome; o.Detail != "" {
 		out = append(out, messages.EventError{Code: o.Reason, Description: o.Detail, Advice: reasonAdvice[messages.Reason(o.Reason)]})
 	}
 	return out
+}
+
+// notReleased says why numbers were left alone that no disconnect named.
+var notReleased = map[string]string{
+	"5006":             "Bandwidth does not hold the number on this account: there is nothing to release",
+	orders.CodeChanged: "another order holds the number than the one that was meant: it was bought since, and is left alone",
+	orders.CodeUnclear: "Bandwidth does not say which order holds the number: it is left alone",
+}
+
+// headersOf returns the request's headers, none as an empty map: JSON shows {} and not null.
+func headersOf(r *orders.Record) map[string]string {
+	if r.Headers == nil {
+		return map[string]string{}
+	}
+	return r.Headers
 }
 
 // letterOf builds the dead letter of the outcome that stands in the record.
@@ -93,17 +122,15 @@ func letterOf(r *orders.Record) (*messages.DeadLetter, error) {
 	l := &messages.DeadLetter{
 		LetterID: messages.LetterID(string(r.Key), r.Generation), Key: string(r.Key), Generation: r.Generation,
 		Kind: messages.Kind(r.Kind), Tenant: orDefault(r.Tenant, messages.NoTenant), Subject: r.Subject, Reason: messages.Reason(o.Reason),
-		Errors: eventErrors(r), FailedNumbers: failedNumbers(r), Request: r.Body, Headers: r.Headers, DeadAt: o.At, BandwidthOrders: []messages.BandwidthOrder{},
+		Errors: eventErrors(r), FailedNumbers: failedNumbers(r), Request: r.Body, RawSize: len(r.Body), RawSHA256: hexSum(r.Body), Headers: headersOf(r), DeadAt: o.At, BandwidthOrders: nonNil(bandwidthOrders(r)),
 	}
 	for _, h := range r.History {
 		l.History = append(l.History, messages.HistoryEntry{At: h.At, What: h.What, Detail: h.Detail})
 	}
-	for _, p := range r.Purchases {
-		for _, b := range p.Orders {
-			l.BandwidthOrders = append(l.BandwidthOrders, messages.BandwidthOrder{CustomerOrderID: p.CustomerOrderID, OrderID: string(b.OrderID), Status: b.Status})
-		}
+	if l.Reason == messages.ReasonCancelled {
+		return l, nil // what was cancelled is not ordered again as it is
 	}
-	replay, err := replayBody(r.Body, r.Missing())
+	replay, err := replayBody(r)
 	if err != nil {
 		return nil, fmt.Errorf("order %s: make the replay of its request: %w", r.Key, err)
 	}
@@ -111,16 +138,39 @@ func letterOf(r *orders.Record) (*messages.DeadLetter, error) {
 	return l, nil
 }
 
-// replayBody is the request with only the numbers that are still missing: what is held is never ordered again.
-func replayBody(body json.RawMessage, missing []string) (json.RawMessage, error) {
+// bandwidthOrders returns the orders at Bandwidth that a request led to, disconnects included.
+func bandwidthOrders(r *orders.Record) []messages.BandwidthOrder {
+	var out []messages.BandwidthOrder
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		for _, o := range p.Orders {
+			out = append(out, messages.BandwidthOrder{CustomerOrderID: p.CustomerOrderID, OrderID: string(o.OrderID), Status: o.Status})
+		}
+	}
+	for i := range r.Releases {
+		if rel := &r.Releases[i]; rel.Post.OrderID != "" {
+			out = append(out, messages.BandwidthOrder{OrderID: string(rel.Post.OrderID), Status: rel.Status})
+		}
+	}
+	return out
+}
+
+// replayBody is the request with only what is still missing: what is held, or released, is never ordered again.
+func replayBody(r *orders.Record) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil {
+	if err := json.Unmarshal(r.Body, &fields); err != nil {
 		return nil, err
 	}
-	numbers, err := json.Marshal(missing)
+	var err error
+	switch {
+	case r.Kind == orders.Cancel:
+	case r.Ask.Criteria != nil:
+		fields["quantity"], err = json.Marshal(r.Short())
+	default:
+		fields["numbers"], err = json.Marshal(r.Missing())
+	}
 	if err != nil {
 		return nil, err
 	}
-	fields["numbers"] = numbers
-	return json.Marshal(fields)
+	return encode(fields)
 }

@@ -241,11 +241,15 @@ func TestOnePlace(t *testing.T) {
 		{"knows Bandwidth's status words", literals("COMPLETE", "COMPLETED", "PARTIAL", "FAILED", "BACKORDERED", "RECEIVED"), []string{"orders/status.go"},
 			func(s source) bool { return s.dir == "bwclient/bwfake" || s.dir == "orders/storetest" },
 			"an unknown word has to mean pending everywhere"},
-		{"imports bwclient within the worker", imports("bwclient"), []string{"worker/bandwidth.go", "worker/worker.go"},
+		{"gives numbers back", calls("CreateDisconnect"), []string{"worker/bandwidth_release.go"}, nil,
+			"numbers are given back in one place, behind the intent and its pins (P9, P34)"},
+		{"closes an order", calls("CloseOrder"), []string{"worker/bandwidth_release.go"}, nil,
+			"an order is closed in one place, for a cancel that stands in its record"},
+		{"imports bwclient within the worker", imports("bwclient"), slices.Sorted(maps.Keys(adapters)),
 			func(s source) bool {
 				return !within(s.dir, []string{"worker", "worker/…"}) || s.dir == "worker/workertest"
 			},
-			"bandwidth.go alone adapts the vendor's API; worker.go only takes a client in its options"},
+			"the files named bandwidth adapt the vendor's API for orders, the others take what they read from it"},
 	} {
 		found := map[string]string{}
 		for _, s := range files {
@@ -270,20 +274,38 @@ func TestOnePlace(t *testing.T) {
 			}
 		}
 	}
-	// worker.go holds the client and hands it on; it calls nothing of it.
+	// What each file of the worker takes of the vendor's client, and no more.
 	for _, s := range files {
-		if s.name != "worker/worker.go" {
+		allowed, adapts := adapters[s.name]
+		if !adapts || allowed == nil {
 			continue
 		}
+		used := map[string]bool{}
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			if selector, ok := n.(*ast.SelectorExpr); ok {
-				if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == "bwclient" && selector.Sel.Name != "Client" {
-					t.Errorf("worker/worker.go uses bwclient.%s: only worker/bandwidth.go adapts the vendor's API", selector.Sel.Name)
+				if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == "bwclient" {
+					used[selector.Sel.Name] = true
 				}
 			}
 			return true
 		})
+		if got := slices.Sorted(maps.Keys(used)); !slices.Equal(got, allowed) {
+			t.Errorf("%s uses %v of bwclient, and the rule says %v: what orders need of the vendor belongs into worker/bandwidth*.go", s.name, got, allowed)
+		}
 	}
+}
+
+// adapters are the worker's files that know the vendor's client, with what they take of it, sorted; nil for all.
+var adapters = map[string][]string{
+	"worker/bandwidth.go":         nil,
+	"worker/bandwidth_find.go":    nil,
+	"worker/bandwidth_release.go": nil,
+	// The client in the options, which is handed on.
+	"worker/worker.go": {"Client"},
+	// Searches and questions are reads that no order stands behind.
+	"worker/search.go":    {"Codes", "ErrInvalidQuery", "Error", "Found", "IsCredentials", "Query", "RetryAt", "StatusOf"},
+	"worker/searches.go":  {"Found"},
+	"worker/endpoints.go": {"IsCredentials", "NotSent", "StatusOf"},
 }
 
 // TestDocumentation: every package says what it is, and every exported name what it does.

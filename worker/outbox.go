@@ -185,7 +185,7 @@ func (w *Worker) refuse(ctx context.Context, in incoming, reason messages.Reason
 		return err
 	}
 	w.metrics.outcomes.WithLabelValues(string(in.kind), orders.Failed, string(reason)).Inc()
-	w.log.WithFields(map[string]any{"request": e.RequestID, "letter": l.LetterID, "reason": reason, "detail": text}).
+	w.log.WithFields(map[string]any{"order": key, "request": e.RequestID, "letter": l.LetterID, "reason": reason, "detail": text}).
 		Warn("a request was refused; it waits as a dead letter")
 	return nil
 }

@@ -65,9 +65,12 @@ func (w *Worker) request(ctx context.Context, msg jetstream.Msg) disposition {
 	if refused != nil {
 		return w.refused(ctx, in, refused.Reason, refused.Text)
 	}
+	if in.kind == messages.Search {
+		return w.search(ctx, in)
+	}
 	admission, r, err := w.driver.Accept(ctx, arrival)
 	if err != nil {
-		w.log.WithError(err).WithField("request", arrival.RequestID).Warn("cannot take the request in; it comes again")
+		w.log.WithError(err).WithFields(map[string]any{"order": arrival.Key, "request": arrival.RequestID}).Warn("cannot take the request in; it comes again")
 		return again(time.Second)
 	}
 	log := w.log.WithFields(map[string]any{"order": arrival.Key, "request": arrival.RequestID})
@@ -77,12 +80,21 @@ func (w *Worker) request(ctx context.Context, msg jetstream.Msg) disposition {
 		d := done()
 		d.then = func(ctx context.Context) {
 			// Its timer stands: whatever is left undone here is found by the next tick.
-			if err := w.driver.DriveRecord(ctx, r, orders.Tick{Key: r.Key, At: w.clock.Now()}); err != nil && ctx.Err() == nil {
+			err := w.driver.DriveRecord(ctx, r, orders.Tick{Key: r.Key, At: w.clock.Now()})
+			if err != nil && ctx.Err() != nil {
+				// Stopping: another worker goes on at once, and not when the lease has passed.
+				err = w.SetTimer(context.WithoutCancel(ctx), r.Key, w.clock.Now(), r.Revision)
+			}
+			if err != nil {
 				log.WithError(err).Warn("the order could not be driven on; its timer will")
 			}
 		}
 		return d
 	case orders.AdmitUnfinished:
+		if r.Outcome != nil {
+			// Its event may be out already, and whoever asks again would wait for one that does not come.
+			return again(endingWait)
+		}
 		log.Info("the request is on its way already")
 		return done()
 	case orders.AdmitAnswered:
@@ -103,6 +115,17 @@ func (w *Worker) request(ctx context.Context, msg jetstream.Msg) disposition {
 	case orders.AdmitIncomplete:
 		return w.refused(ctx, in, messages.ReasonInvalid,
 			fmt.Sprintf("numbers: the replay leaves out numbers that an unanswered order of %s may have bought: name them too", arrival.Key))
+	case orders.AdmitRisky:
+		return w.refused(ctx, in, messages.ReasonInvalid, fmt.Sprintf(
+			"%s: the order %s may have bought numbers that nobody can name; a replay may buy as many again: look at Bandwidth's dashboard, and replay with --accept-double to take the risk", messages.HeaderAcceptDouble, arrival.Key))
+	case orders.AdmitFull:
+		return w.refused(ctx, in, messages.ReasonInvalid, fmt.Sprintf(
+			"%s: the record of order %s has no room for another replay: publish what is missing as a new request, with a request_id of its own", messages.HeaderReplayOf, arrival.Key))
+	case orders.AdmitNoTarget:
+		if in.tries < unknownTries {
+			return again(time.Second) // a lagging replica may have answered (P5)
+		}
+		return w.refused(ctx, in, messages.ReasonInvalid, fmt.Sprintf("order_request_id: there is no provision with the request_id %q of this tenant", in.request.OrderRequestID))
 	case orders.AdmitUnknown:
 		if in.tries < unknownTries {
 			return again(time.Second)
@@ -132,7 +155,6 @@ func (w *Worker) arrival(in *incoming) (orders.Arrival, *messages.RequestError) 
 		if err != nil {
 			why = "subject: " + err.Error()
 		}
-		in.kind = messages.Unknown
 		return orders.Arrival{}, &messages.RequestError{Reason: messages.ReasonMalformed, Field: "subject", Text: why}
 	}
 	refuse := func(err error) (orders.Arrival, *messages.RequestError) {
@@ -156,24 +178,18 @@ func (w *Worker) arrival(in *incoming) (orders.Arrival, *messages.RequestError) 
 	invalid := func(field, text string) (orders.Arrival, *messages.RequestError) {
 		return orders.Arrival{}, &messages.RequestError{Reason: messages.ReasonInvalid, Field: field, Text: text}
 	}
-	switch {
-	case kind != messages.Provision:
-		return invalid("subject", fmt.Sprintf("the kind %s is not built yet: only provision of exact numbers is", kind))
-	case req.Criteria != nil:
-		return invalid("criteria", "criteria: ordering by criteria is not built yet: name the numbers")
-	case req.WantsBackorder():
-		return invalid("backorder", "backorder: backorders are not built yet: leave it out or set it to false")
-	case req.WantsReserve():
-		return invalid("reserve", "reserve: reservations are not built yet: leave it out or set it to false")
+	if kind == messages.Search {
+		return orders.Arrival{}, w.checkSearch(in)
+	}
+	ask, refusedAsk := w.askOf(in)
+	if refusedAsk != nil {
+		return orders.Arrival{}, refusedAsk
 	}
 	key := w.names.Key(in.tenant, req.RequestID)
 	a := orders.Arrival{
 		Key: orders.ID(key), RequestID: req.RequestID, Tenant: in.tenant, Kind: orders.Kind(kind), Subject: in.subject,
-		Hash: messages.ContentHash(kind, req), Body: in.data, Metadata: req.Metadata, Headers: in.headers, Sandbox: w.sandbox,
-		Ask: orders.Ask{
-			Numbers: req.Numbers, SiteID: orDefault(req.SiteID, w.site), PeerID: orDefault(req.SIPPeer, w.peer),
-			PartialAllowed: req.AllowsPartial(),
-		},
+		Hash: messages.ContentHash(kind, req), Body: in.data, Metadata: req.Metadata, Headers: in.headers, Sandbox: w.sandbox, Ask: ask,
+		AcceptDouble: in.headers[messages.HeaderAcceptDouble] == "true",
 	}
 	if v := in.headers[messages.HeaderReplayOf]; v != "" {
 		of, generation, err := messages.ParseReplayOf(v)
@@ -187,6 +203,36 @@ func (w *Worker) arrival(in *incoming) (orders.Arrival, *messages.RequestError) 
 		a.ReplayOf = generation // 0: the letter touched no order, so this is a new request (P26)
 	}
 	return a, nil
+}
+
+// askOf returns what a valid request asks for, or says what cannot be done yet.
+func (w *Worker) askOf(in *incoming) (orders.Ask, *messages.RequestError) {
+	req := in.request
+	invalid := func(field, text string) (orders.Ask, *messages.RequestError) {
+		return orders.Ask{}, &messages.RequestError{Reason: messages.ReasonInvalid, Field: field, Text: text}
+	}
+	ask := orders.Ask{
+		Numbers: req.Numbers, SiteID: orDefault(req.SiteID, w.site), PeerID: orDefault(req.SIPPeer, w.peer),
+		PartialAllowed: req.AllowsPartial(), Backorder: req.WantsBackorder(),
+	}
+	switch {
+	case in.kind == messages.Cancel:
+		return orders.Ask{Target: orders.ID(w.names.Key(in.tenant, req.OrderRequestID))}, nil
+	case in.kind == messages.Disconnect:
+		return orders.Ask{Numbers: req.Numbers, Mode: req.Mode, Protected: req.Protected}, nil
+	case in.kind != messages.Provision:
+		return invalid("subject", fmt.Sprintf("the kind %s is not built yet", in.kind))
+	case req.WantsReserve():
+		return invalid("reserve", "reserve: reservations are not built yet: leave it out or set it to false")
+	case req.Criteria == nil:
+		return ask, nil
+	}
+	data, err := encode(req.Criteria)
+	if err != nil {
+		return invalid("criteria", "criteria: "+err.Error())
+	}
+	ask.Criteria, ask.Quantity = data, *req.Quantity
+	return ask, nil
 }
 
 func orDefault(value, otherwise string) string {

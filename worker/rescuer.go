@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -124,6 +125,51 @@ func (r *rescuer) runOnce(ctx context.Context) (int, error) {
 		rescued++
 	}
 	return rescued, nil
+}
+
+// wakeAtOnce bounds the ticks under way while orders are woken.
+const wakeAtOnce = 64
+
+// wake sends every open order a tick that has none on its way, and returns how many it sent. An order that has nothing
+// to do yet sets its timer again (P3).
+func (r *rescuer) wake(ctx context.Context) (int, error) {
+	stream, err := r.js.Stream(ctx, r.names.TimersStream())
+	if err != nil {
+		return 0, fmt.Errorf("look up the stream of timers: %w", err)
+	}
+	ticks, err := subjects(ctx, stream, r.names.Due("*"))
+	if err != nil {
+		return 0, err
+	}
+	var keys []string
+	err = r.index.Entries(ctx, func(e orders.IndexEntry) bool {
+		if key := string(e.Key); ticks[r.names.Due(key)] == 0 {
+			keys = append(keys, key)
+		}
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	var sending sync.WaitGroup
+	var mu sync.Mutex
+	free, woken := make(chan struct{}, wakeAtOnce), 0
+	for _, key := range keys {
+		free <- struct{}{}
+		sending.Go(func() {
+			tickErr := broker.Tick(ctx, r.js, r.names, key)
+			mu.Lock()
+			defer mu.Unlock()
+			if tickErr != nil {
+				err = tickErr
+			} else {
+				woken++
+			}
+			<-free
+		})
+	}
+	sending.Wait()
+	return woken, err
 }
 
 // overdue reports whether an order's timer should have fired long ago.

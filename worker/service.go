@@ -15,19 +15,29 @@ import (
 
 // OrderView is what the endpoint `order` answers.
 type OrderView struct {
-	Key             string                    `json:"key"`
-	RequestID       string                    `json:"request_id"`
-	Tenant          string                    `json:"tenant"`
-	Kind            string                    `json:"kind"`
-	State           string                    `json:"state"`
-	Generation      int                       `json:"generation"`
-	Sandbox         bool                      `json:"sandbox"`
-	Reason          string                    `json:"reason,omitempty"`
-	Detail          string                    `json:"detail,omitempty"`
-	Published       bool                      `json:"published"`
-	AcceptedAt      time.Time                 `json:"accepted_at"`
-	EndedAt         *time.Time                `json:"ended_at,omitempty"`
-	Asked           []string                  `json:"asked"`
+	Key        string     `json:"key"`
+	RequestID  string     `json:"request_id"`
+	Tenant     string     `json:"tenant"`
+	Kind       string     `json:"kind"`
+	State      string     `json:"state"`
+	Generation int        `json:"generation"`
+	Sandbox    bool       `json:"sandbox"`
+	Reason     string     `json:"reason,omitempty"`
+	Detail     string     `json:"detail,omitempty"`
+	Published  bool       `json:"published"`
+	AcceptedAt time.Time  `json:"accepted_at"`
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	// Asked are the numbers that are named; where Criteria say which are wanted, Quantity is how many.
+	Asked     []string        `json:"asked"`
+	Criteria  json.RawMessage `json:"criteria,omitempty"`
+	Quantity  int             `json:"quantity,omitempty"`
+	Backorder bool            `json:"backorder,omitempty"`
+	// Mode and Protected are a disconnect's, as they were asked for.
+	Mode      string `json:"mode,omitempty"`
+	Protected string `json:"protected,omitempty"`
+	// Cancels is the key of the order that a cancel closes; CancelledBy that of the cancel by which an order is closed.
+	Cancels         string                    `json:"cancels,omitempty"`
+	CancelledBy     string                    `json:"cancelled_by,omitempty"`
 	Numbers         []string                  `json:"numbers"`
 	FailedNumbers   []messages.FailedNumber   `json:"failed_numbers,omitempty"`
 	Errors          []messages.EventError     `json:"errors,omitempty"`
@@ -41,12 +51,12 @@ func viewOf(r *orders.Record) OrderView {
 	v := OrderView{
 		Key: string(r.Key), RequestID: r.RequestID, Tenant: orDefault(r.Tenant, messages.NoTenant), Kind: string(r.Kind), State: string(orders.StateOf(r)),
 		Generation: r.Generation, Sandbox: r.Sandbox, AcceptedAt: r.AcceptedAt, Asked: nonNil(r.Ask.Numbers), Numbers: nonNil(r.Held()),
-		BandwidthOrders: []messages.BandwidthOrder{}, Metadata: r.Metadata,
+		BandwidthOrders: nonNil(bandwidthOrders(r)), Metadata: r.Metadata,
+		Criteria: r.Ask.Criteria, Quantity: r.Ask.Quantity, Backorder: r.Ask.Backorder, Mode: r.Ask.Mode, Protected: r.Ask.Protected,
+		Cancels: string(r.Ask.Target),
 	}
-	for _, p := range r.Purchases {
-		for _, o := range p.Orders {
-			v.BandwidthOrders = append(v.BandwidthOrders, messages.BandwidthOrder{CustomerOrderID: p.CustomerOrderID, OrderID: string(o.OrderID), Status: o.Status})
-		}
+	if r.Cancel != nil {
+		v.CancelledBy = string(r.Cancel.By)
 	}
 	for _, h := range r.History {
 		v.History = append(v.History, messages.HistoryEntry{At: h.At, What: h.What, Detail: h.Detail})

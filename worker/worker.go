@@ -46,9 +46,13 @@ type Options struct {
 	AckWait time.Duration
 	// LedgerGuard is how long a new ledger looks at Bandwidth before a first purchase (P33); 0 for never.
 	LedgerGuard time.Duration
+	// MaxSearchQuantity is the most that a search may ask for; zero means 500.
+	MaxSearchQuantity int
+	// SearchTime is how long a search is tried; zero means a minute.
+	SearchTime time.Duration
 	// Concurrency is how many orders are worked on at once, each for requests and for ticks.
 	Concurrency int
-	// RequestsPerSecond bounds the calls to Bandwidth, of orders and of reads each; 0 for no bound.
+	// RequestsPerSecond bounds the calls to Bandwidth, of orders, of reads and of searches each; 0 for no bound.
 	RequestsPerSecond float64
 	Replicas          int
 	EventsMaxAge      time.Duration
@@ -75,8 +79,17 @@ type Worker struct {
 	sandbox             bool
 	consumers           []*consumer
 	store               *ledger.Ledger
+	client              *bwclient.Client
+	searcher            *searcher
+	calls               chan struct{}   // bounds the endpoints' calls to Bandwidth
+	serving             context.Context // ends when the worker stops
+	stopServing         context.CancelFunc
+	numbers             *ledger.Numbers
 	stopWatching        context.CancelFunc
 	stopping            atomic.Bool
+	// life ends with the worker; waking are its goroutines that send ticks after a pause.
+	life   context.Context
+	waking sync.WaitGroup
 }
 
 // ensureTimeout bounds the set-up of streams and buckets.
@@ -114,6 +127,10 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the bucket %s: %w", names.OpenBucket(), err)
 	}
+	numbers, err := js.KeyValue(setup, names.NumbersBucket())
+	if err != nil {
+		return nil, fmt.Errorf("the bucket %s: %w", names.NumbersBucket(), err)
+	}
 	controlBucket, err := js.KeyValue(setup, names.ControlBucket())
 	if err != nil {
 		return nil, fmt.Errorf("the bucket %s: %w", names.ControlBucket(), err)
@@ -135,18 +152,21 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		name: name, conn: o.Conn, js: js, names: names, clock: clock, control: control, metrics: o.Metrics, log: o.Log,
-		account: o.Account, site: o.Site, peer: o.Peer, sandbox: o.Sandbox, store: ledger.New(records, open), stopWatching: stopWatching,
+		account: o.Account, site: o.Site, peer: o.Peer, sandbox: o.Sandbox, store: ledger.New(records, open), numbers: ledger.NewNumbers(numbers), stopWatching: stopWatching, life: watching,
+		client: o.Client, calls: make(chan struct{}, endpointCalls),
 	}
+	w.serving, w.stopServing = context.WithCancel(watching)
+	w.searcher = newSearcher(o, control, clock)
 	w.driver = &orders.Driver{
-		Store: w.store, Index: w.store, Bus: w, Clock: clock, Settings: o.Settings, Names: namer,
+		Store: w.store, Index: w.store, Registry: w.numbers, Bus: w, Clock: clock, Settings: o.Settings, Names: namer,
 		Carrier: &carrier{
-			client: o.Client, control: control, clock: clock, site: o.Site, sandbox: o.Sandbox, metrics: o.Metrics,
+			client: o.Client, control: control, clock: clock, site: o.Site, sandbox: o.Sandbox, metrics: o.Metrics, searcher: w.searcher,
 			writes: newPace(o.RequestsPerSecond), reads: newPace(o.RequestsPerSecond),
 		},
 		Conditions: func() orders.Conditions {
 			return orders.Conditions{
 				Sandbox: o.Sandbox, Provisioning: o.Provisioning, CarrierDisabled: o.CarrierDisabled,
-				OrdersHeldUntil: control.HeldUntil(GroupOrder), ReadsHeldUntil: control.HeldUntil(GroupHistory),
+				OrdersHeldUntil: control.HeldUntil(GroupOrder), ReadsHeldUntil: control.HeldUntil(GroupHistory), ReleasesHeldUntil: control.HeldUntil(GroupDisconnect),
 				YoungLedger: o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard,
 			}
 		},
@@ -194,6 +214,7 @@ func ensure(ctx context.Context, js jetstream.JetStream, layout broker.Layout, l
 // Run takes messages until ctx is done, then finishes the steps in hand and returns. What is not finished then is
 // found again by its message or its timer.
 func (w *Worker) Run(ctx context.Context) error {
+	defer w.waking.Wait()
 	defer w.stopWatching()
 	service, err := w.serve()
 	if err != nil {
@@ -208,8 +229,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	<-ctx.Done()
 	w.stopping.Store(true)
 	w.log.Info("stopping: the steps in hand are finished first")
+	w.stopServing()
 	running.Wait()
 	err = service.Stop()
+	for range cap(w.calls) { // until the endpoints' last questions are answered
+		w.calls <- struct{}{}
+	}
 	select {
 	case <-w.js.PublishAsyncComplete(): // the intermediate events on their way
 	case <-time.After(publishTimeout):
@@ -226,8 +251,7 @@ func (w *Worker) serve() (micro.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoints := map[string]micro.HandlerFunc{"order": w.orderEndpoint}
-	for name, handler := range endpoints {
+	for name, handler := range w.endpoints() {
 		if err := service.AddEndpoint(name, handler, micro.WithEndpointSubject(w.names.API(name))); err != nil {
 			return nil, errors.Join(err, service.Stop())
 		}
@@ -239,9 +263,6 @@ func (w *Worker) serve() (micro.Service, error) {
 func (w *Worker) Hold(ctx context.Context, group Group, why, by string) error {
 	return w.control.Hold(ctx, group, why, by)
 }
-
-// Resume ends a fleet-wide pause of a group of calls, of any kind.
-func (w *Worker) Resume(ctx context.Context, group Group) error { return w.control.Resume(ctx, group) }
 
 // Rescue looks once for unfinished orders without a timer, sends each a tick, and returns how many it sent (P6).
 func (w *Worker) Rescue(ctx context.Context) (int, error) { return w.rescuer.runOnce(ctx) }

@@ -66,7 +66,7 @@ func TestCheckNamesEveryProblemInAllSpellings(t *testing.T) {
 		{"site_id", "it is missing; `worker sites` lists the account's", func(c *config.Config) { c.SiteID = "" }},
 		{"sip_peer", "it is missing; `worker peers SITE_ID` lists the site's", func(c *config.Config) { c.SIPPeer = "" }},
 		{"order_name_prefix", "it is missing; it tells this system's orders apart at Bandwidth", func(c *config.Config) { c.OrderNamePrefix = "" }},
-		{"order_name_prefix", `"` + strings.Repeat("x", 30) + `" is 30 bytes long; at most 29 fit, because Bandwidth's order names hold 50 and the order's key takes 21`,
+		{"order_name_prefix", `"` + strings.Repeat("x", 30) + `" is 30 characters long; at most 29 fit, because Bandwidth's order names hold 50 and the order's key takes 21`,
 			func(c *config.Config) { c.OrderNamePrefix = strings.Repeat("x", 30) }},
 		{"subject_prefix", `"a.b": use 1 to 32 letters, digits, - and _`, func(c *config.Config) { c.SubjectPrefix = "a.b" }},
 		{"nats_url", "its user is masked, as `worker config` prints it; put the secret itself", func(c *config.Config) { c.NATSURL = "nats://u:***@127.0.0.1:4222" }},

@@ -51,7 +51,7 @@ type Config struct {
 	EnableProvisioning  bool     `name:"enable-provisioning" negatable:"" default:"true" group:"orders" help:"Place orders; without it only searches work."`
 	SandboxProvisioning bool     `name:"sandbox-provisioning" negatable:"" group:"orders" help:"Pretend: every order succeeds and nothing is bought. Wins over everything."`
 	OrderNamePrefix     string   `name:"order-name-prefix" group:"orders" help:"Stands in front of every order's name; at most 29 characters."`
-	MaxSearchQuantity   int      `name:"max-search-quantity" default:"500" group:"orders" help:"Cap of a search."`
+	MaxSearchQuantity   int      `name:"max-search-quantity" default:"500" group:"orders" help:"Most numbers that a search may ask for."`
 	CarrierModules      []string `name:"carrier-modules" group:"orders" help:"Kazoo's list; where it is given it must hold knm_bandwidth2."`
 	PortInModuleName    string   `name:"port-in-module-name" default:"knm_local" group:"orders" help:"Kazoo's carrier module of ported numbers."`
 
@@ -66,7 +66,7 @@ type Config struct {
 	LedgerGuard           time.Duration `name:"ledger-guard" default:"24h" group:"times" help:"How long a new ledger asks Bandwidth before each first order, in case an older ledger was lost; 0 for never."`
 
 	Concurrency       int     `name:"concurrency" default:"64" group:"pace" help:"Orders worked on at once."`
-	RequestsPerSecond float64 `name:"requests-per-second" default:"0" group:"pace" help:"Calls to Bandwidth in a second, orders and reads each; 0 for no bound of our own."`
+	RequestsPerSecond float64 `name:"requests-per-second" default:"0" group:"pace" help:"Calls to Bandwidth in a second, orders, reads and searches each; 0 for no bound of our own."`
 
 	NATSURL       string        `name:"nats-url" env:"NATS_URL" group:"bus" help:"NATS servers; without it a server is embedded."`
 	NATSCreds     string        `name:"nats-creds" env:"NATS_CREDS" group:"bus" help:"Credentials file for NATS."`

@@ -1,4 +1,5 @@
-// Package ledger keeps the orders' records and the index of open orders in two key-value buckets of NATS.
+// Package ledger keeps the orders' records, the index of open orders and the registry of numbers in key-value buckets
+// of NATS.
 package ledger
 
 import (

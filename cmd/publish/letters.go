@@ -15,6 +15,9 @@ import (
 type dlqCmd struct {
 	List dlqListCmd `cmd:"" help:"List them, a line each."`
 	Show dlqShowCmd `cmd:"" help:"Show one whole."`
+
+	Edit    dlqEditCmd    `cmd:"" help:"Correct a request and publish it: as a replay, or in place of one that was refused."`
+	Discard dlqDiscardCmd `cmd:"" help:"Remove dead letters for good; the orders' records stay."`
 }
 
 // dlqListCmd lists dead letters.
@@ -56,17 +59,18 @@ func (p *program) letter(c *cli, l bus.Letter) error {
 		return json.NewEncoder(p.stdout).Encode(l.DeadLetter)
 	}
 	text := ""
-	if len(l.Errors) > 0 {
-		text = l.Errors[0].Description
-		if code := l.Errors[0].Code; code != string(l.Reason) {
-			text = code + " " + text
+	for i, e := range l.Errors {
+		if e.Code == string(l.Reason) {
+			text = e.Description // our own sentence says it best
+		} else if i == 0 {
+			text = e.Code + " " + e.Description
 		}
 	}
 	can := "replayable"
 	if !l.Replayable() {
 		can = "edit first"
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s  %s  %-9s %-16s %-10s  %s  %s\n", l.Key, l.DeadAt.Local().Format(time.RFC3339), l.Kind, l.Reason, can, requestOf(l), text)
+	_, err := fmt.Fprintf(p.stdout, "%s  %s  %-10s %-16s %-10s  %s  %s\n", l.Key, l.DeadAt.Local().Format(time.RFC3339), l.Kind, l.Reason, can, requestOf(l), text)
 	return err
 }
 
@@ -117,6 +121,8 @@ type replayCmd struct {
 	All          bool     `env:"-" help:"All that can be replayed as they are."`
 	DryRun       bool     `env:"-" name:"dry-run" help:"Only show what would be replayed."`
 	AcceptDouble bool     `env:"-" name:"accept-double" help:"Take the risk of buying twice, where nothing can rule it out."`
+	Rate         float64  `env:"-" help:"So many in a second; 0 for no bound."`
+	StopAfter    int      `env:"-" name:"stop-after" help:"Follow each to its outcome, and stop once so many have failed again; 0 for never."`
 }
 
 // check refuses what cannot be meant.
@@ -130,7 +136,7 @@ func (r replayCmd) check() error {
 	if chosen != 1 {
 		return errors.New("choose what to replay, in one way: keys, --reason or --all")
 	}
-	errs := []error{checkReason(r.Reason)}
+	errs := []error{checkReason(r.Reason), r.checkLimits()}
 	for _, key := range r.Keys {
 		errs = append(errs, checkKey(key))
 	}
@@ -152,12 +158,20 @@ func (r replayCmd) Run(p *program, c *cli) error {
 	if err != nil {
 		return err
 	}
+	if r.StopAfter > 0 && !r.DryRun {
+		return r.batch(p, c, client, letters)
+	}
+	pace := r.pace()
 	for i, letter := range letters {
 		if r.DryRun {
 			if err := p.plan(c, letter); err != nil {
 				return err
 			}
 			continue
+		}
+		if err := pace.Wait(p.ctx); err != nil {
+			p.say("%d of %d dead letters were replayed before this", i, len(letters))
+			return err
 		}
 		receipt, err := client.Replay(p.ctx, letter, r.AcceptDouble)
 		if err != nil {
@@ -189,6 +203,9 @@ func (r replayCmd) choose(p *program, client *bus.Client) (letters []bus.Letter,
 		if !letter.Replayable() {
 			return nil, 0, fmt.Errorf("%w: %s is %s", bus.ErrNotReplayable, letter.LetterID, letter.Reason)
 		}
+		if err := r.refuseDouble(letter); err != nil {
+			return nil, 0, err
+		}
 		letters = append(letters, letter)
 	}
 	if len(r.Keys) > 0 {
@@ -201,6 +218,10 @@ func (r replayCmd) choose(p *program, client *bus.Client) (letters []bus.Letter,
 		}
 		if !letter.Replayable() {
 			p.say("skipped %s: %s has to be edited first", letter.LetterID, letter.Reason)
+			skipped++
+			continue
+		}
+		if r.skipsDouble(p, letter) {
 			skipped++
 			continue
 		}

@@ -27,9 +27,19 @@ Examples:
 
   publish provision +19195551234 --wait                      order a number and see it through
   publish provision +19195551234 --request-id crm-1042       the same id again is the same order, never a second one
+  publish provision --area-code 919 --quantity 3 --wait      any three of an area code
+  publish provision --state DC --quantity 3 --backorder       wait until Bandwidth has them
+  publish cancel crm-1043 --wait                             wait no longer: crm-1043 is that order's request id
+  publish disconnect +19195551234 --wait                     give a number back
+  publish search --area-code 919 --detail                    numbers for sale, and where they are
   publish watch                                              events as they come
   publish dlq list                                           orders that ended without full success
-  publish replay KEY                                         order what is still missing`
+  publish replay KEY                                         order what is still missing
+  publish replay --all --rate 5 --stop-after 3               all of them, slowly, and no further once three fail again
+  publish dlq edit KEY                                       correct a request in $EDITOR and publish it
+  publish orders --open                                      what is not finished yet
+  publish number +19195551234                                who brought a number, and since when
+  publish pause ORDER --why "new SIP peer"                   no worker places an order until publish resume ORDER`
 
 // cli is the command line.
 type cli struct {
@@ -39,11 +49,18 @@ type cli struct {
 	SubjectPrefix string `name:"subject-prefix" default:"bandwidth" help:"First token of every subject; the workers'."`
 	JSON          bool   `name:"json" help:"Results as one JSON object a line."`
 
-	Provision provisionCmd `cmd:"" help:"Order numbers."`
-	Watch     watchCmd     `cmd:"" help:"Show events as they come."`
-	Order     orderCmd     `cmd:"" help:"Show an order and its history."`
-	DLQ       dlqCmd       `cmd:"" name:"dlq" help:"Dead letters: orders that ended without full success."`
-	Replay    replayCmd    `cmd:"" help:"Replay dead letters: order what is still missing."`
+	Provision  provisionCmd  `cmd:"" help:"Order numbers, by name or by criteria."`
+	Disconnect disconnectCmd `cmd:"" help:"Give numbers back."`
+	Cancel     cancelCmd     `cmd:"" help:"Close a provision that waits for stock: it buys nothing more."`
+	Search     searchCmd     `cmd:"" help:"List numbers that are for sale."`
+	Watch      watchCmd      `cmd:"" help:"Show events as they come."`
+	Order      orderCmd      `cmd:"" help:"Show an order and its history."`
+	Orders     ordersCmd     `cmd:"" help:"List orders, unfinished ones first."`
+	Number     numberCmd     `cmd:"" help:"Show what became of a number."`
+	DLQ        dlqCmd        `cmd:"" name:"dlq" help:"Dead letters: orders that ended without full success."`
+	Replay     replayCmd     `cmd:"" help:"Replay dead letters: order what is still missing."`
+	Pause      pauseCmd      `cmd:"" help:"Hold back the whole fleet's calls of a group; orders wait."`
+	Resume     resumeCmd     `cmd:"" help:"Let a group's calls go on; waiting orders follow within seconds."`
 }
 
 // program is what a command gets to work with.
@@ -68,7 +85,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	exited := -1
 	c := new(cli)
 	parser, err := kong.New(c, kong.Name("publish"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }), kong.DefaultEnvars("BANDWIDTH"), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}))
+		kong.Exit(func(code int) { exited = code }), kong.DefaultEnvars("BANDWIDTH"), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}),
+		kong.ExplicitGroups([]kong.Group{{Key: "criteria", Title: "Which numbers are wanted"}}))
 	if err != nil {
 		fmt.Fprintf(stderr, "publish: %v\n", err)
 		return exitFailed

@@ -33,13 +33,16 @@ func (f requestFlags) request() *messages.Request {
 	return &messages.Request{RequestID: f.RequestID, Tenant: f.Tenant, Metadata: f.Meta}
 }
 
-// provisionCmd orders numbers.
+// provisionCmd orders numbers: those that are named, or as many as are wanted of those that fit criteria.
 type provisionCmd struct {
 	requestFlags   `embed:""`
-	Numbers        []string `arg:"" name:"number" help:"Numbers in E.164, such as +19195551234."`
+	Numbers        []string `arg:"" optional:"" name:"number" help:"Numbers in E.164, such as +19195551234; in their place criteria can say which are wanted."`
+	Quantity       *int     `env:"-" placeholder:"N" help:"How many to order by criteria; needed there."`
+	Backorder      bool     `env:"-" help:"Wait for stock at Bandwidth, for days if need be; goes with criteria. publish cancel ends the waiting."`
+	PartialAllowed bool     `env:"-" name:"partial-allowed" negatable:"" default:"true" help:"Take less than all."`
 	SiteID         string   `env:"-" name:"site-id" help:"Site; the workers' default if left out."`
 	SIPPeer        string   `env:"-" name:"sip-peer" help:"SIP peer; the workers' default if left out."`
-	PartialAllowed bool     `env:"-" name:"partial-allowed" negatable:"" default:"true" help:"Take less than all."`
+	criteriaFlags  `embed:""`
 }
 
 // Run publishes the request.
@@ -48,7 +51,16 @@ func (f provisionCmd) Run(p *program, c *cli) error {
 		return err
 	}
 	r := f.request()
-	r.Numbers, r.SiteID, r.SIPPeer = f.Numbers, f.SiteID, f.SIPPeer
+	r.Numbers, r.Quantity, r.SiteID, r.SIPPeer = f.Numbers, f.Quantity, f.SiteID, f.SIPPeer
+	if !f.none() {
+		var err error
+		if r.Criteria, err = f.criteria(); err != nil {
+			return err
+		}
+	}
+	if f.Backorder {
+		r.Backorder = &f.Backorder
+	}
 	if !f.PartialAllowed {
 		r.PartialAllowed = new(bool)
 	}
@@ -85,10 +97,11 @@ func publish(p *program, c *cli, kind messages.Kind, r *messages.Request, f requ
 		return err
 	}
 	defer done()
-	again := "publish again with --request-id " + r.RequestID
+	tenant := ""
 	if r.Tenant != "" {
-		again += " --tenant " + r.Tenant
+		tenant = " --tenant " + r.Tenant
 	}
+	again := "publish again with --request-id " + r.RequestID + tenant
 	if !f.Wait {
 		receipt, err := client.Publish(p.ctx, kind, r)
 		if err != nil {
@@ -101,9 +114,14 @@ func publish(p *program, c *cli, kind messages.Kind, r *messages.Request, f requ
 	p.say("request_id %s key %s", r.RequestID, client.Names().Key(r.Tenant, r.RequestID))
 	late := time.AfterFunc(lateEvent, func() { p.say("no event yet: the request waits for a worker; is one running?") })
 	defer late.Stop()
+	hinted := false
 	receipt, e, err := client.Request(ctx, kind, r, func(e messages.Event) {
 		late.Stop()
-		p.say("%s", e.Line())
+		p.say("%s", line(e))
+		if e.Outcome == messages.Backordered && !hinted {
+			hinted = true
+			p.say("it may wait for days; Ctrl-C ends this waiting only, and the order goes on until: publish cancel %s%s", r.RequestID, tenant)
+		}
 	})
 	if receipt.Key == "" {
 		return unsure(usage(err), again)

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"bandwidthworker/messages"
 	"bandwidthworker/messages/bus"
@@ -41,7 +39,7 @@ func (w watchCmd) Run(p *program, c *cli) error {
 		if c.JSON {
 			_ = json.NewEncoder(p.stdout).Encode(e)
 		} else {
-			_, _ = fmt.Fprintln(p.stdout, e.Line())
+			_, _ = fmt.Fprintln(p.stdout, line(e))
 		}
 		if seen++; seen == w.Count {
 			cancel()
@@ -53,31 +51,17 @@ func (w watchCmd) Run(p *program, c *cli) error {
 	return err
 }
 
+// line returns an event as a line for a person, in the time of where that person is, as histories have it.
+func line(e messages.Event) string {
+	e.OccurredAt = e.OccurredAt.Local()
+	return e.Line()
+}
+
 // orderCmd shows an order.
 type orderCmd struct {
 	Key       string `arg:"" optional:"" help:"The order's key."`
 	RequestID string `env:"-" name:"request-id" help:"Its request id, in place of its key."`
 	Tenant    string `env:"-" help:"The request's tenant, beside its request id."`
-}
-
-// orderView is what of an order's record is shown to a person.
-type orderView struct {
-	Key             string                    `json:"key"`
-	RequestID       string                    `json:"request_id"`
-	Tenant          string                    `json:"tenant"`
-	Kind            string                    `json:"kind"`
-	Sandbox         bool                      `json:"sandbox"`
-	AcceptedAt      time.Time                 `json:"accepted_at"`
-	Asked           []string                  `json:"asked"`
-	State           string                    `json:"state"`
-	Reason          string                    `json:"reason"`
-	Detail          string                    `json:"detail"`
-	Generation      int                       `json:"generation"`
-	Numbers         []string                  `json:"numbers"`
-	FailedNumbers   []messages.FailedNumber   `json:"failed_numbers"`
-	Errors          []messages.EventError     `json:"errors"`
-	BandwidthOrders []messages.BandwidthOrder `json:"bandwidth_orders"`
-	History         []messages.HistoryEntry   `json:"history"`
 }
 
 // Run asks a worker and prints the answer.
@@ -120,58 +104,4 @@ func (o orderCmd) Run(p *program, c *cli) error {
 	}
 	p.order(v)
 	return nil
-}
-
-// order prints an order for a person.
-func (p *program) order(v orderView) {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(p.stdout, format+"\n", args...) }
-	say("order    %s", v.Key)
-	request := v.RequestID
-	if v.Tenant != "" && v.Tenant != messages.NoTenant {
-		request += " of " + v.Tenant
-	}
-	say("request  %s, %s of %s, taken in %s", request, v.Kind, count(len(v.Asked)), v.AcceptedAt.Local().Format(time.RFC3339))
-	state := v.State
-	if v.Reason != "" {
-		state += ": " + v.Reason
-	}
-	if v.Generation > 1 {
-		state += fmt.Sprintf(" (replay %d)", v.Generation-1)
-	}
-	if v.Sandbox {
-		state += " (sandbox: nothing was bought)"
-	}
-	say("state    %s", state)
-	if v.Detail != "" {
-		say("  %s", v.Detail)
-	}
-	for _, n := range v.Numbers {
-		say("  has %s", n)
-	}
-	for _, f := range v.FailedNumbers {
-		say("  not %s %s", f.Number, f.Code)
-	}
-	for _, e := range v.Errors {
-		say("  error %s %s", e.Code, e.Description)
-		if e.Advice != "" {
-			say("    %s", e.Advice)
-		}
-	}
-	for _, b := range v.BandwidthOrders {
-		say("  at Bandwidth: order %s, customer order id %s, %s", b.OrderID, b.CustomerOrderID, b.Status)
-	}
-	if len(v.History) > 0 {
-		say("history")
-	}
-	for _, h := range v.History {
-		say("%s", strings.TrimRight(fmt.Sprintf("  %s  %s %s", h.At.Local().Format(time.RFC3339), h.What, h.Detail), " "))
-	}
-}
-
-// count says how many numbers there are.
-func count(n int) string {
-	if n == 1 {
-		return "1 number"
-	}
-	return fmt.Sprintf("%d numbers", n)
 }

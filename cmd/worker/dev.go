@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/sirupsen/logrus"
 
 	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
 	"bandwidthworker/messages/bus"
+	"bandwidthworker/worker/config"
 )
 
 // devCmd runs everything in one process.
@@ -70,7 +72,8 @@ func (d devCmd) Run(p *program, c *cli) error {
 	running.Go(func() { failed <- s.run(ctx) })
 	out := &lines{w: p.stdout}
 	out.printf("NATS on %s, a simulated Bandwidth on %s, everything in %s\n\n", nc.ConnectedUrl(), sim.URL, dir)
-	if err := (samples{ctx: ctx, bus: client, sim: sim, out: out}).run(); err != nil {
+	pretend := func(ctx context.Context) (*bus.Client, func(), error) { return pretending(ctx, &c.Config, nc, log) }
+	if err := (samples{ctx: ctx, bus: client, sim: sim, out: out, pretend: pretend}).run(); err != nil {
 		switch {
 		case p.ctx.Err() == nil:
 			return err
@@ -85,7 +88,7 @@ func (d devCmd) Run(p *program, c *cli) error {
 	}
 	out.printf("Now order something yourself, from another terminal:\n\n  %s\n\nEvents follow as they come. Stop with Ctrl-C.\n\n", d.invitation(c, nc.ConnectedUrl()))
 	running.Go(func() {
-		if err := client.Watch(ctx, bus.Filter{}, func(e messages.Event) { out.printf("%s\n", e.Line()) }); !errors.Is(err, context.Canceled) {
+		if err := client.Watch(ctx, bus.Filter{}, func(e messages.Event) { out.printf("%s\n", line(e)) }); !errors.Is(err, context.Canceled) {
 			failed <- err
 		}
 	})
@@ -95,6 +98,12 @@ func (d devCmd) Run(p *program, c *cli) error {
 	case err := <-failed:
 		return err
 	}
+}
+
+// line returns an event as a line, in the time of this place.
+func line(e messages.Event) string {
+	e.OccurredAt = e.OccurredAt.Local()
+	return e.Line()
 }
 
 // invitation is the command to type next, with the flags without which it would not find this server.
@@ -122,6 +131,30 @@ func devSettings(c *cli, dir string, sim *bwfake.Running) {
 	c.PostTimeout, c.SettleWindow = 5*time.Second, 10*time.Second
 	c.PollMinInterval, c.PollMaxInterval = 200*time.Millisecond, 2*time.Second
 	c.AckWait, c.LedgerGuard = 5*time.Second, 0
+}
+
+// pretending runs a second worker, a sandbox, beside the first: a fleet of its own, under a subject prefix of its own.
+// stop ends it.
+func pretending(ctx context.Context, c *config.Config, nc *nats.Conn, log *logrus.Entry) (client *bus.Client, stop func(), err error) {
+	settings := *c
+	settings.SandboxProvisioning, settings.HTTPListen, settings.Debug = true, "", false
+	settings.SubjectPrefix = c.SubjectPrefix[:min(len(c.SubjectPrefix), 24)] + "-sandbox" // 32 are allowed
+	s, err := newServing(ctx, &settings, nc, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if client, err = bus.New(nc, settings.SubjectPrefix); err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := s.run(ctx); err != nil {
+			log.WithError(err).Error("the sandbox worker ended")
+		}
+	})
+	return client, func() { cancel(); running.Wait(); s.close() }, nil
 }
 
 // lines writes whole lines from several goroutines.

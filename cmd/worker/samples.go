@@ -16,6 +16,8 @@ type samples struct {
 	bus *bus.Client
 	sim *bwfake.Running
 	out *lines
+	// pretend starts a sandbox worker.
+	pretend func(context.Context) (client *bus.Client, stop func(), err error)
 }
 
 // sampleTime bounds one sample.
@@ -31,7 +33,15 @@ func (s samples) run() error {
 		{"The only number is taken: FAILED, a dead letter, and its replay", s.failed},
 		{"The same request again is answered with the outcome it has", s.duplicate},
 		{"The same request id with another content is a conflict", s.conflict},
+		{"A search by area code", s.searchAreaCode},
+		{"A search by rate center, with details", s.searchRateCenter},
+		{"A search by prefix: Bandwidth is asked for the area code, the worker keeps what fits", s.searchPrefix},
+		{"A search for toll-free numbers", s.searchTollFree},
 		{"Bandwidth's reply is lost after it created the order: one purchase", s.lostReply},
+		{"Three numbers by criteria, one of them lost to another buyer between search and order", s.criteria},
+		{"A backorder waits for stock, and is cancelled with what it has", s.backorder},
+		{"Numbers that were bought are given back", s.disconnect},
+		{"A sandbox pretends: no purchase leaves the worker", s.sandbox},
 	} {
 		s.out.printf("— %s\n", sample.title)
 		ctx, cancel := context.WithTimeout(s.ctx, sampleTime)
@@ -61,7 +71,7 @@ func expect(e *messages.Event, want messages.Outcome, reason messages.Reason) er
 	return nil
 }
 
-func (s samples) show(e messages.Event) { s.out.printf("  %s\n", e.Line()) }
+func (s samples) show(e messages.Event) { s.out.printf("  %s\n", line(e)) }
 
 func (s samples) completes(ctx context.Context) error {
 	_, err := s.order(ctx, messages.Completed, "", "sample-1", "+19195550101", "+19195550102")

@@ -26,7 +26,8 @@ type consumer struct {
 }
 
 // fetchWait is how long one pull stays open on the server. A worker that stops waits for its end: what the server has
-// sent by then would wait for its lease otherwise.
+// sent by then would wait for its lease otherwise. The end is the server's word, which comes after the last message on
+// the same connection; a clock of our own would now and then be ahead of a message that is under way.
 const fetchWait = 500 * time.Millisecond
 
 // run takes messages until ctx is done, and returns when the handlers have finished their steps.
@@ -61,9 +62,7 @@ func (c *consumer) run(ctx context.Context) {
 
 // pull asks for up to n messages and starts a handler for each; it returns how many it started.
 func (c *consumer) pull(ctx context.Context, n int, free chan<- struct{}) (int, error) {
-	asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWait)
-	defer cancel()
-	batch, err := c.source.Fetch(n, jetstream.FetchContext(asked))
+	batch, err := c.source.Fetch(n, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
 		return 0, quiet(err)
 	}

@@ -73,7 +73,7 @@ func waiting(t *testing.T, resize func(w *workertest.World, ended func(n int))) 
 }
 
 // TestScaling: 2,000 orders while the fleet grows from one worker to six and shrinks to two: none is lost, none is placed
-// twice, and none waits longer than a lease of a worker that stopped.
+// twice, and none waits for a lease of a worker that stopped.
 func TestScaling(t *testing.T) {
 	steady := waiting(t, func(w *workertest.World, _ func(int)) {
 		w.Work(scaled)
@@ -91,9 +91,8 @@ func TestScaling(t *testing.T) {
 		}
 	})
 	t.Logf("the longest wait is %s in a steady fleet, %s in one that is resized", steady, resized)
-	// A poll interval, and for a busy machine a second one and as much again; and the lease, for a message that was on
-	// its way to a worker that stopped: under load the server may hand one over that the worker does not see any more.
-	if limit := 2*steady + 2*time.Second + scaledLease; resized > limit {
+	// A poll interval and, for a busy machine, as much again; a lease would show as twice the limit.
+	if limit := max(2*steady+2*time.Second, scaledLease/2); resized >= limit {
 		t.Errorf("an order waited %s, more than %s: in a steady fleet none waits more than %s", resized, limit, steady)
 	}
 }
@@ -129,9 +128,7 @@ func TestStoppingHandsOver(t *testing.T) {
 		}
 	}
 	slices.Sort(waits)
-	// Under load the server may hand a stopping worker a message that it does not see any more: one or two, and not what
-	// each of twelve stops would leave.
-	if third := waits[len(waits)-3]; third >= scaledLease/2 {
-		t.Errorf("three orders took %s or more, the lease is %s; the longest are %v", third, scaledLease, waits[max(0, len(waits)-10):])
+	if longest := waits[len(waits)-1]; longest >= scaledLease/2 {
+		t.Errorf("an order took %s, the lease is %s; the longest are %v", longest, scaledLease, waits[max(0, len(waits)-10):])
 	}
 }

@@ -64,7 +64,7 @@ func (c *carrier) prepare(ctx context.Context, group Group) error {
 	if bwclient.IsCredentials(err) {
 		why := fmt.Sprintf("Bandwidth refuses the credentials: %v", err)
 		c.control.Refused(ctx, group, why)
-		return &orders.HoldError{Until: c.clock.Now().Add(probeEvery), Why: why}
+		return &orders.HoldError{Until: c.clock.Now().Add(c.control.probeEvery), Why: why}
 	}
 	return err
 }
@@ -126,7 +126,7 @@ func (c *carrier) answer(ctx context.Context, group Group, created bwclient.Crea
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound, locked, bwclient.IsCredentials(err):
 		// These say nothing about this order and everything about the account: the fleet waits (P22).
 		c.control.Refused(ctx, group, err.Error())
-		fact.Paused, fact.RetryAt, fact.Errors = true, c.clock.Now().Add(probeEvery), nil
+		fact.Paused, fact.RetryAt, fact.Errors = true, c.clock.Now().Add(c.control.probeEvery), nil
 	case status == http.StatusTooManyRequests:
 		c.limited(ctx, group, err)
 		fact.Paused, fact.RetryAt, fact.Errors = true, c.control.HeldUntil(group), nil

@@ -66,7 +66,7 @@ func (c *carrier) searchFailed(err error) orders.FindFact {
 	fact := orders.FindFact{Failed: true, Detail: err.Error()}
 	switch status := bwclient.StatusOf(err); {
 	case bwclient.IsCredentials(err), status == http.StatusPaymentRequired, status == http.StatusNotFound:
-		fact.Paused, fact.RetryAt = true, c.clock.Now().Add(probeEvery)
+		fact.Paused, fact.RetryAt = true, c.clock.Now().Add(c.control.probeEvery)
 	case refusal(err) != nil:
 		fact = orders.FindFact{Refused: true, Errors: vendorErrors(err), Detail: err.Error()}
 		if len(fact.Errors) == 0 {

@@ -95,7 +95,7 @@ func (c *carrier) holdersFailed(ctx context.Context, err error) orders.HoldersFa
 	case status == http.StatusTooManyRequests:
 		fact.Paused, fact.RetryAt = true, c.control.HeldUntil(GroupHistory)
 	case bwclient.IsCredentials(err), status == http.StatusNotFound:
-		fact.Paused, fact.RetryAt = true, c.clock.Now().Add(probeEvery)
+		fact.Paused, fact.RetryAt = true, c.clock.Now().Add(c.control.probeEvery)
 	}
 	return fact
 }

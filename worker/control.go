@@ -63,10 +63,8 @@ type Pause struct {
 }
 
 const (
-	// probeEvery is how often one order tries whether Bandwidth takes orders again.
-	probeEvery = 30 * time.Second
-	// operatorWait is how far ahead orders are set while an operator's pause stands; its end wakes nobody.
-	operatorWait = 30 * time.Second
+	// defaultProbeEvery is how often one order tries whether Bandwidth takes orders again.
+	defaultProbeEvery = 30 * time.Second
 	// rateMargin is added to a reset time, for the granularity of the vendor's clock.
 	rateMargin = 250 * time.Millisecond
 	// maxRateWait bounds what a rate limit may ask for: a reset that lies further off was written in another unit.
@@ -81,15 +79,18 @@ type Control struct {
 	clock *orders.ServerClock
 	name  string
 	log   *logrus.Entry
+	// probeEvery is the distance of two probes. Orders are set as far ahead while an operator's pause stands, whose end
+	// wakes nobody.
+	probeEvery time.Duration
 
 	mu     sync.Mutex
 	pauses map[Group]Pause
 }
 
-// NewControl returns a Control that has seen everything in the bucket, and watches it until ctx is done. It blocks
-// until the bucket was read once.
-func NewControl(ctx context.Context, kv jetstream.KeyValue, clock *orders.ServerClock, name string, log *logrus.Entry) (*Control, error) {
-	c := &Control{kv: kv, clock: clock, name: name, log: log, pauses: map[Group]Pause{}}
+// NewControl returns a Control that has seen everything in the bucket, and watches it until ctx is done. Of a
+// group that Bandwidth refuses it lets a probe through each probeEvery. It blocks until the bucket was read once.
+func NewControl(ctx context.Context, kv jetstream.KeyValue, clock *orders.ServerClock, name string, probeEvery time.Duration, log *logrus.Entry) (*Control, error) {
+	c := &Control{kv: kv, clock: clock, name: name, log: log, probeEvery: probeEvery, pauses: map[Group]Pause{}}
 	watch, err := kv.Watch(ctx, pausePrefix+">")
 	if err != nil {
 		return nil, fmt.Errorf("watch the bucket %s: %w", kv.Bucket(), err)
@@ -178,7 +179,7 @@ func (c *Control) HeldUntil(group Group) time.Time {
 	now, p := c.clock.Now(), c.pauses[group]
 	switch {
 	case p.Kind == PauseOperator:
-		return now.Add(operatorWait)
+		return now.Add(c.probeEvery)
 	case p.Kind != "" && p.Until.After(now):
 		return p.Until
 	default:
@@ -187,7 +188,7 @@ func (c *Control) HeldUntil(group Group) time.Time {
 }
 
 // Enter asks to send a call of a group. It returns an [*orders.HoldError] while the group is paused. Of a group that
-// Bandwidth refused, it lets one caller through every half minute: the probe.
+// Bandwidth refused, it lets one caller through each probeEvery: the probe.
 func (c *Control) Enter(ctx context.Context, group Group) error {
 	c.mu.Lock()
 	p, now := c.pauses[group], c.clock.Now()
@@ -198,7 +199,7 @@ func (c *Control) Enter(ctx context.Context, group Group) error {
 	if p.Kind != PauseRefused {
 		return nil
 	}
-	p.Until = now.Add(probeEvery)
+	p.Until = now.Add(c.probeEvery)
 	if err := c.write(ctx, group, p, p.revision); err != nil {
 		// Another worker sends the probe, or the bucket is out of reach: no probe then.
 		return &orders.HoldError{Until: p.Until, Why: p.Why}
@@ -209,13 +210,13 @@ func (c *Control) Enter(ctx context.Context, group Group) error {
 // Refused pauses a group until a probe goes through.
 func (c *Control) Refused(ctx context.Context, group Group, why string) {
 	now := c.clock.Now()
-	c.raise(ctx, group, Pause{Kind: PauseRefused, Until: now.Add(probeEvery), Why: why, By: c.name, Since: now})
+	c.raise(ctx, group, Pause{Kind: PauseRefused, Until: now.Add(c.probeEvery), Why: why, By: c.name, Since: now})
 }
 
 // ReadsRefused is [Control.Refused] where a read was refused: the credentials or the account are wrong for everything.
 func (c *Control) ReadsRefused(ctx context.Context, group Group, why string) {
 	now := c.clock.Now()
-	c.raise(ctx, group, Pause{Kind: PauseRefused, Until: now.Add(probeEvery), Why: why, By: c.name, Since: now, Reads: true})
+	c.raise(ctx, group, Pause{Kind: PauseRefused, Until: now.Add(c.probeEvery), Why: why, By: c.name, Since: now, Reads: true})
 }
 
 // EnterRead is [Control.Enter] for a read before a call of the group: it matters only while reads are refused.

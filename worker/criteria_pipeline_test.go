@@ -166,7 +166,6 @@ func TestCriteriaWaits(t *testing.T) {
 			t.Errorf("not ready because %q; want the group and the refusal", why)
 		}
 		w.Sim.SetCredentials(workertest.Username, workertest.Password)
-		// The next try is half a minute off.
 		if e := w.Final(key, 1); ended(e) != "completed" || len(w.Letters()) != 0 {
 			t.Errorf("ended %q, %d letters", ended(e), len(w.Letters()))
 		}

@@ -205,7 +205,7 @@ func TestP16_DisconnectUnderAWrongURL(t *testing.T) {
 	w.Work(func(o *worker.Options) { brisk(o); o.Settings.GiveUpAfter = 50 * time.Millisecond })
 	key := ask(t, w, messages.Disconnect, giveBack("d1", number))
 	await(t, func() bool { return w.Sim.Calls(bwfake.EndpointSites) >= 1 })
-	w.Sim.ClearFaults() // the next try is half a minute off
+	w.Sim.ClearFaults()
 	if e := w.Final(key, 1); ended(e) != "completed" || releasedTimes(w, number) != 1 || len(w.Letters()) != 0 {
 		t.Errorf("ended %q, released %d times, %d letters", ended(e), releasedTimes(w, number), len(w.Letters()))
 	}

@@ -22,7 +22,7 @@ func control(t *testing.T, w *workertest.World) *worker.Control {
 	}
 	clock := new(orders.ServerClock)
 	clock.Observe(time.Now())
-	c, err := worker.NewControl(t.Context(), kv, clock, "test", w.Log)
+	c, err := worker.NewControl(t.Context(), kv, clock, "test", 30*time.Second, w.Log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ const number = "+19195551234"
 func brisk(o *worker.Options) {
 	o.Settings.PostTimeout, o.Settings.SettleWindow = 400*time.Millisecond, 800*time.Millisecond
 	o.Settings.PollMinInterval, o.Settings.PollMaxInterval = 20*time.Millisecond, 200*time.Millisecond
+	o.ProbeEvery = 2 * time.Second
 }
 
 func TestOneFaultOnePurchase(t *testing.T) {

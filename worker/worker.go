@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Options struct {
 	MaxSearchQuantity int
 	// SearchTime is how long a search is tried; zero means a minute.
 	SearchTime time.Duration
+	// ProbeEvery is how often one order tries whether Bandwidth takes orders again that it refused for the credentials'
+	// or the account's sake; zero means half a minute.
+	ProbeEvery time.Duration
 	// Concurrency is how many orders are worked on at once, each for requests and for ticks.
 	Concurrency int
 	// RequestsPerSecond bounds the calls to Bandwidth, of orders, of reads and of searches each; 0 for no bound.
@@ -145,7 +149,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	clock.Observe(ledgerStream.CachedInfo().TimeStamp)
 	name := "worker-" + uuid.NewString()[:8]
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
-	control, err := NewControl(watching, controlBucket, clock, name, o.Log)
+	control, err := NewControl(watching, controlBucket, clock, name, cmp.Or(o.ProbeEvery, defaultProbeEvery), o.Log)
 	if err != nil {
 		stopWatching()
 		return nil, err

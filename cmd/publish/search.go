@@ -62,6 +62,7 @@ type searchCmd struct {
 	RequestID     string            `env:"-" name:"request-id" help:"Comes back in the event; a UUID if left out."`
 	Tenant        string            `env:"-" help:"On whose behalf."`
 	Meta          map[string]string `env:"-" name:"meta" placeholder:"K=V" help:"Comes back in the event; may be given again."`
+	Wait          bool              `env:"-" help:"Taken as with the other requests; a search is always waited for."`
 	Timeout       time.Duration     `env:"-" default:"2m" help:"How long to wait for the answer; 0 for as long as it takes. A worker tries for a minute."`
 }
 

@@ -162,7 +162,6 @@ func TestSearchExitCodes(t *testing.T) {
 			{[]string{"--area-code", "919", "--npa-nxx", "919555"}, "only one"},
 			{[]string{"--area-code", "919", "--quantity", "0"}, "quantity"},
 			{[]string{"--area-code", "919", "--quantity", "5001"}, "quantity"},
-			{[]string{"--area-code", "919", "--wait"}, "--wait"},
 			{[]string{"--area-code", "919", "+19195551234"}, "unexpected argument"},
 		} {
 			stdout, stderr, code := searchRun(t, w, c.args...)
@@ -182,7 +181,7 @@ func TestSearchExitCodes(t *testing.T) {
 	t.Run("no worker", func(t *testing.T) {
 		t.Parallel()
 		w := workertest.Start(t, workertest.Options{})
-		stdout, stderr, code := searchRun(t, w, "--area-code", "919", "--timeout", "100ms")
+		stdout, stderr, code := searchRun(t, w, "--area-code", "919", "--wait", "--timeout", "100ms")
 		if code != exitTimedOut || stdout != "" || !strings.Contains(stderr, "is a worker running") {
 			t.Errorf("exit code %d, stderr %q; want 4", code, stderr)
 		}

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -85,4 +86,80 @@ func TestYoungLedgerWithWrongCredentials(t *testing.T) {
 		t.Errorf("%d dead letters, want none", n)
 	}
 	await(t, running.Ready)
+}
+
+// TestWrongCredentials: orders wait, none becomes a dead letter, and /readyz says why (P22).
+func TestWrongCredentials(t *testing.T) {
+	w := workertest.Start(t, workertest.Options{})
+	w.Sim.SetCredentials("somebody", "else")
+	running, _ := w.Worker(brisk)
+	keys := make([]string, 20)
+	for i := range keys {
+		keys[i] = w.Provision(fmt.Sprintf("r%d", i), fmt.Sprintf("+1919555%04d", 1000+i))
+	}
+	await(t, func() bool { return !running.Ready() })
+	if why := running.WhyNotReady(); !strings.Contains(why, "ORDER") || !strings.Contains(why, "401") {
+		t.Errorf("not ready because %q; want the group and the refusal", why)
+	}
+	if n := w.Sim.Calls(bwfake.EndpointCreate); n > 64 {
+		t.Errorf("%d POSTs with wrong credentials", n)
+	}
+	w.Sim.SetCredentials(workertest.Username, workertest.Password)
+	if err := running.Resume(t.Context(), worker.GroupOrder); err != nil { // an operator need not wait for the next probe
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if e := w.Final(key, 1); e.Outcome != messages.Completed {
+			t.Errorf("ended %s %s", e.Outcome, e.Reason)
+		}
+	}
+	if n := len(w.Letters()); n != 0 {
+		t.Errorf("%d dead letters, want none", n)
+	}
+	await(t, running.Ready)
+}
+
+// TestRateLimitHoldsTheFleet: after a 429 no worker calls that group before the reset.
+func TestRateLimitHoldsTheFleet(t *testing.T) {
+	w := workertest.Start(t, workertest.Options{})
+	w.Work(brisk)
+	w.Work(brisk)
+	w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointCreate, Times: 1, Kind: bwfake.RateLimit, Delay: 5 * time.Second})
+	first := w.Provision("first", "+19195550001")
+	await(t, func() bool { return w.Sim.Calls(bwfake.EndpointCreate) == 1 })
+	// The pause has to reach both workers before they are given work: an event of each shows that they see it.
+	await(t, func() bool { return pauseStored(t, w) })
+	var keys []string
+	for i := range 30 {
+		keys = append(keys, w.Provision(fmt.Sprintf("r%d", i), fmt.Sprintf("+1919555%04d", 1000+i)))
+	}
+	for _, key := range append(keys, first) {
+		if e := w.Final(key, 1); e.Outcome != messages.Completed {
+			t.Errorf("ended %s %s", e.Outcome, e.Reason)
+		}
+	}
+	var limited time.Time
+	for _, r := range w.Sim.Requests() {
+		if r.Endpoint != bwfake.EndpointCreate {
+			continue
+		}
+		if r.Status == http.StatusTooManyRequests {
+			limited = r.At
+		} else if reset := limited.Add(5 * time.Second).Truncate(time.Second); r.At.Before(reset) {
+			t.Errorf("a POST %s before the reset", reset.Sub(r.At))
+		}
+	}
+	if limited.IsZero() {
+		t.Error("nobody was limited")
+	}
+}
+
+func pauseStored(t *testing.T, w *workertest.World) bool {
+	t.Helper()
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.ControlBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = kv.Get(t.Context(), "pause.ORDER")
+	return err == nil
 }

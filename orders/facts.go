@@ -204,7 +204,7 @@ func (r *Record) pretended(f FindFact, s Settings, now time.Time) bool {
 	if r.Outcome != nil || !f.enough(r.Short(), r.Ask.PartialAllowed) {
 		return r.searched(f, s, now)
 	}
-	r.Pretended = append(r.Pretended, f.Numbers...)
+	r.Pretended = append(slices.Clone(r.Pretended), f.Numbers...)
 	r.Dry = r.Short() > 0
 	return true
 }

@@ -177,7 +177,7 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 			rel.Numbers = nil // settled; what is not may have released them (P34)
 		}
 	}
-	c.HeldBefore, c.Dry, c.SearchErrors, c.Pretended = len(c.Held()), false, nil, nil
+	c.HeldBefore, c.Dry, c.SearchErrors = len(c.Held()), false, nil
 	c.shed()
 	c.note(now, "replayed", fmt.Sprintf("generation %d", c.Generation))
 	return c

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,43 @@ func TestP31_Sandbox(t *testing.T) {
 		}
 		if r := w.record(); r.Outcome.Outcome != Completed || len(w.vendor.posts) != 1 {
 			t.Errorf("ended %s with %d POSTs", r.Outcome.Outcome, len(w.vendor.posts))
+		}
+	})
+}
+
+// TestSandboxReplay: a replay in the sandbox reports what all generations pretend to hold, as a real one would, and
+// looks for other numbers than those.
+func TestSandboxReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.stock(2)
+		w.replays = 2
+		w.asked = func(r *Record) Ask {
+			if r.Generation == 2 { // with nothing new in stock
+				w.stock(5)
+			}
+			return w.again(r)
+		}
+		a := byCriteria(3)
+		a.Sandbox = true
+		w.run(a)
+		got := []string{}
+		for _, p := range w.published {
+			got = append(got, fmt.Sprintf("%s %s %d", p.outcome, p.reason, len(p.numbers)))
+		}
+		if want := []string{"partial incomplete 2", "failed no_numbers 2", "completed  3"}; !slices.Equal(got, want) {
+			t.Errorf("the generations ended %q, want %q", got, want)
+		}
+		if held := slices.Compact(slices.Sorted(slices.Values(w.record().Held()))); len(held) != 3 {
+			t.Errorf("it reports %v", held)
+		}
+		exact := w.record() // edited to exact numbers, it reports them beside the others
+		exact.Outcome = &Outcome{Outcome: Partial, Reason: ReasonIncomplete, Published: true}
+		edited := arrivalOf(exact.Held()[0], "+19195559999")
+		next := exact.nextGeneration(edited, DefaultSettings(), time.Now())
+		next.finish(Next(next, Conditions{}, DefaultSettings(), time.Now()).Outcome)
+		if held := next.Held(); next.Outcome.Outcome != Completed || len(held) != 4 {
+			t.Errorf("with one more number named it ended %s and reports %v", next.Outcome.Outcome, held)
 		}
 	})
 }

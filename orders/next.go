@@ -376,7 +376,7 @@ func nextPretended(r *Record, s Settings, now time.Time) Action {
 		return finish(now, Failed, ReasonRejected, nothing)
 	case r.RetryFor >= s.GiveUpAfter:
 		return exhausted(r, s, now)
-	case r.Dry && len(r.Pretended) > 0:
+	case r.Dry && r.ended() == Partial:
 		return finish(now, Partial, ReasonIncomplete, nothing)
 	case r.Dry:
 		return finish(now, Failed, ReasonNoNumbers, nothing)

@@ -5,29 +5,26 @@ import "slices"
 // Held returns the numbers that this order's Bandwidth orders brought (of a disconnect: released), over all generations, in the order in which
 // they became known (P21a).
 func (r *Record) Held() []string {
-	if r.Sandbox {
-		switch {
-		case r.Outcome == nil:
-			return nil
-		case r.Ask.Criteria != nil:
-			return slices.Clone(r.Pretended)
-		default:
-			return slices.Clone(r.Ask.Numbers)
-		}
-	}
-	if r.Kind == Disconnect {
+	if r.Kind == Disconnect && !r.Sandbox {
 		return slices.Clone(r.Released)
 	}
 	var held []string
 	seen := map[string]bool{}
+	add := func(numbers []string) {
+		for _, n := range numbers {
+			if !seen[n] {
+				seen[n] = true
+				held = append(held, n)
+			}
+		}
+	}
+	add(r.Pretended)
+	if r.Sandbox && r.Outcome != nil {
+		add(r.Ask.Numbers) // named ones are pretended to be bought, or released, as one
+	}
 	for i := range r.Purchases {
 		for _, o := range r.Purchases[i].Orders {
-			for _, n := range o.Completed {
-				if !seen[n] {
-					seen[n] = true
-					held = append(held, n)
-				}
-			}
+			add(o.Completed)
 		}
 	}
 	return held
@@ -52,9 +49,6 @@ func (r *Record) Missing() []string {
 func (r *Record) Short() int {
 	if r.Ask.Criteria == nil {
 		return len(r.Missing())
-	}
-	if r.Sandbox {
-		return max(0, r.Ask.Quantity-len(r.Pretended))
 	}
 	return max(0, r.Ask.Quantity-(len(r.Held())-r.HeldBefore))
 }

@@ -23,7 +23,7 @@ func (d *Driver) search(ctx context.Context, r *Record, a Action) (numbers []str
 
 // pretend finds the numbers of a sandbox order.
 func (d *Driver) pretend(ctx context.Context, r *Record, a Action) (*Record, error) {
-	f := d.Carrier.Find(ctx, r.Ask.Criteria, a.Find, nil)
+	f := d.Carrier.Find(ctx, r.Ask.Criteria, a.Find, r.Held())
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -58,7 +58,8 @@ type Record struct {
 	Dry bool `json:"dry,omitempty"`
 	// SearchErrors are Bandwidth's where it refuses this generation's search.
 	SearchErrors []VendorError `json:"search_errors,omitempty"`
-	// Pretended are the numbers that a sandbox order found by its criteria and pretends to have bought.
+	// Pretended are the numbers that a sandbox order found by its criteria and pretends to have bought, over all
+	// generations.
 	Pretended []string `json:"pretended,omitempty"`
 	// Body is this generation's request as it was published. It is dropped once the outcome is published.
 	Body json.RawMessage `json:"body,omitempty"`

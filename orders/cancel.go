@@ -105,21 +105,23 @@ func nextCancel(r *Record, c Conditions, s Settings, now time.Time) Action {
 		return finish(now, Completed, "", "sandbox: nothing was closed") // P31
 	case c.Sandbox:
 		return wait(now.Add(5*s.PollMinInterval), "this worker is a sandbox and closes nothing for real orders")
-	case c.CarrierDisabled:
-		return finish(now, Failed, ReasonCarrierDisabled, "carrier_modules does not list knm_bandwidth2")
-	case !c.Provisioning:
-		return finish(now, Failed, ReasonProvisioningDisabled, "enable_provisioning is false")
 	}
 	return Action{Kind: ActCancel}
 }
 
 // cancelStep decides what a cancel does next, by the record of the order that it is to close. generation is the one
-// that the cancel found that order in.
-func cancelStep(by ID, generation int, target *Record, now time.Time) (verdict *Outcome, wish bool) {
+// that the cancel found that order in. The switches say whether a wish may be stored; once one is, the order's end
+// decides.
+func cancelStep(by ID, generation int, target *Record, c Conditions, now time.Time) (verdict *Outcome, wish bool) {
 	failed := func(detail string) *Outcome {
 		return &Outcome{Outcome: Failed, Reason: ReasonRejected, At: now.UTC().Round(0), Detail: detail}
 	}
+	wished := target.cancelled() || target.Cancel != nil && target.Cancel.By == by || slices.Contains(target.CancelledBy, by)
 	switch {
+	case !wished && c.CarrierDisabled:
+		return &Outcome{Outcome: Failed, Reason: ReasonCarrierDisabled, At: now.UTC().Round(0), Detail: carrierDisabled}, false
+	case !wished && !c.Provisioning:
+		return &Outcome{Outcome: Failed, Reason: ReasonProvisioningDisabled, At: now.UTC().Round(0), Detail: provisioningDisabled}, false
 	case target.Generation > generation && slices.Contains(target.CancelledBy, by),
 		target.Generation == generation && target.Outcome != nil && target.Outcome.Reason == ReasonCancelled:
 		return &Outcome{Outcome: Completed, At: now.UTC().Round(0), Detail: "nothing more is bought"}, false
@@ -151,7 +153,7 @@ func (d *Driver) cancel(ctx context.Context, r *Record) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the record of order %s: %w", r.Ask.Target, err)
 	}
-	verdict, wish := cancelStep(r.Key, r.Ask.TargetGeneration, target, now)
+	verdict, wish := cancelStep(r.Key, r.Ask.TargetGeneration, target, d.Conditions(), now)
 	if wish {
 		target, err = d.change(ctx, target, func(t *Record) bool {
 			return t.Generation == r.Ask.TargetGeneration && t.wish(r.Key, d.Clock.Now())
@@ -159,7 +161,7 @@ func (d *Driver) cancel(ctx context.Context, r *Record) (*Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		verdict, _ = cancelStep(r.Key, r.Ask.TargetGeneration, target, d.Clock.Now())
+		verdict, _ = cancelStep(r.Key, r.Ask.TargetGeneration, target, d.Conditions(), d.Clock.Now())
 		// Also where the wish has ended it at once: its event would wait for whatever it slept for.
 		if err := d.Bus.SetTimer(ctx, target.Key, now, target.Revision); err != nil {
 			return nil, fmt.Errorf("set the timer of order %s: %w", target.Key, err)

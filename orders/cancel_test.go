@@ -165,6 +165,17 @@ var cancelCases = []cancelCase{
 		w.stock(10)
 		w.vendor.grabs, w.vendor.runFor = 1, time.Minute
 	}, order: []string{"partial cancelled"}, cancel: "completed", crashing: []string{"failed cancelled", "failed outcome_unknown", "partial outcome_unknown"}},
+	{name: "switched off once it is wished", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
+		w.conditions = func() Conditions {
+			r, err := w.store.Get(w.t.Context(), testKey)
+			return Conditions{Provisioning: err != nil || r.Cancel == nil}
+		}
+	}, order: []string{"failed cancelled"}, cancel: "completed", crashing: []string{"failed outcome_unknown"}},
+	{name: "switched off before", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
+		w.comesLater(5)
+		begin := time.Now()
+		w.conditions = func() Conditions { return Conditions{Provisioning: time.Since(begin) < 50*time.Minute} }
+	}, order: []string{"completed"}, cancel: "failed provisioning_disabled", crashing: []string{"failed outcome_unknown"}},
 	{name: "after the end", arrival: arrivalOf("+19195550001"), after: time.Hour, order: []string{"completed"}, cancel: "failed rejected"},
 }
 
@@ -198,6 +209,9 @@ func playCancel(t *testing.T, c cancelCase, crashes ...int) (*world, []string) {
 	}
 	if late := cancels[0].at.Sub(r.Outcome.At); len(crashes) == 0 && c.name != "after the end" && late > 2*w.settings.PollMinInterval {
 		out = append(out, fmt.Sprintf("the cancel was answered %s after the order's end", late))
+	}
+	if cancels[0].outcome != Completed && strings.HasSuffix(ended, ReasonCancelled) {
+		out = append(out, fmt.Sprintf("the cancel ended %q, and the order ended %s", answer, ended))
 	}
 	if cancels[0].outcome == Completed {
 		for _, p := range w.vendor.posts {
@@ -245,12 +259,12 @@ func TestCancel(t *testing.T) {
 func TestCancelOfAnotherGeneration(t *testing.T) {
 	target := NewRecord(arrivalOf("+19195550001"), time.Now())
 	target.Generation = 2
-	verdict, wish := cancelStep(cancelKey, 1, target, time.Now())
+	verdict, wish := cancelStep(cancelKey, 1, target, Conditions{Provisioning: true}, time.Now())
 	if wish || verdict == nil || verdict.Outcome != Failed {
 		t.Errorf("a cancel of generation 1 meets generation 2: %+v, wish %t", verdict, wish)
 	}
 	target.CancelledBy = []ID{cancelKey}
-	if verdict, wish = cancelStep(cancelKey, 1, target, time.Now()); wish || verdict == nil || verdict.Outcome != Completed {
+	if verdict, wish = cancelStep(cancelKey, 1, target, Conditions{Provisioning: true}, time.Now()); wish || verdict == nil || verdict.Outcome != Completed {
 		t.Errorf("a cancel that ended generation 1: %+v, wish %t", verdict, wish)
 	}
 }

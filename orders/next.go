@@ -117,6 +117,12 @@ func Next(r *Record, c Conditions, s Settings, now time.Time) Action {
 	return nextPurchase(r, c, s, now)
 }
 
+// What an order says that a switch ended.
+const (
+	carrierDisabled      = "carrier_modules does not list knm_bandwidth2"
+	provisioningDisabled = "enable_provisioning is false"
+)
+
 func finish(now time.Time, outcome, reason, detail string) Action {
 	return Action{Kind: ActFinish, Outcome: Outcome{Outcome: outcome, Reason: reason, At: now.UTC().Round(0), Detail: detail}}
 }
@@ -260,9 +266,9 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 	if !unresolved && !unclear && !c.Sandbox {
 		switch {
 		case c.CarrierDisabled:
-			return finish(now, r.ended(), ReasonCarrierDisabled, "carrier_modules does not list knm_bandwidth2")
+			return finish(now, r.ended(), ReasonCarrierDisabled, carrierDisabled)
 		case !c.Provisioning:
-			return finish(now, r.ended(), ReasonProvisioningDisabled, "enable_provisioning is false")
+			return finish(now, r.ended(), ReasonProvisioningDisabled, provisioningDisabled)
 		case r.RetryFor >= s.GiveUpAfter:
 			return exhausted(r, s, now)
 		}

@@ -177,9 +177,9 @@ func nextRelease(r *Record, c Conditions, s Settings, now time.Time) Action {
 	case c.Sandbox:
 		return wait(now.Add(5*s.PollMinInterval), "this worker is a sandbox and releases nothing for real orders")
 	case !begun && c.CarrierDisabled:
-		return finish(now, Failed, ReasonCarrierDisabled, "carrier_modules does not list knm_bandwidth2")
+		return finish(now, Failed, ReasonCarrierDisabled, carrierDisabled)
 	case !begun && !c.Provisioning:
-		return finish(now, Failed, ReasonProvisioningDisabled, "enable_provisioning is false")
+		return finish(now, Failed, ReasonProvisioningDisabled, provisioningDisabled)
 	case r.Dry, r.RetryFor >= s.GiveUpAfter:
 		return releaseVerdict(r, now)
 	case c.ReleasesHeldUntil.After(now):

@@ -34,6 +34,19 @@ type releaseCase struct {
 
 func owned(w *world) { w.vendor.owners[numberA], w.vendor.owners[numberB] = "o1", "o1" }
 
+// tookEffectLate lets the first disconnect, whose reply is lost, take effect right before the second is sent: after its
+// numbers' holders were read (P34).
+func tookEffectLate(w *world) {
+	owned(w)
+	w.vendor.script = []reply{lostBefore}
+	w.vendor.prepare = func() error {
+		if len(w.vendor.releases) == 1 {
+			clear(w.vendor.owners)
+		}
+		return nil
+	}
+}
+
 var both = []string{numberA, numberB}
 
 var releaseCases = []releaseCase{
@@ -52,6 +65,21 @@ var releaseCases = []releaseCase{
 		w.vendor.script = []reply{lostAfter}
 		w.vendor.rebought = func() { w.vendor.owners[numberA] = "o2" }
 	}, want: "completed", released: both},
+	{name: "the first takes effect late, and the second is refused", setup: func(w *world) {
+		tookEffectLate(w)
+		w.vendor.script = []reply{lostBefore, secondRejected}
+	}, want: "completed", released: both},
+	{name: "the first takes effect late, and the second's numbers are not ours any more", setup: tookEffectLate, want: "completed", released: both},
+	{name: "the first takes effect late, and the second's numbers are not in service any more", setup: func(w *world) {
+		tookEffectLate(w)
+		w.vendor.goneCode = codeNotInService
+	}, want: "completed", released: both},
+	{name: "nothing is said of one, which stays", setup: func(w *world) { owned(w); w.vendor.silent = map[string]bool{numberB: false} },
+		want: "partial incomplete", released: []string{numberA}, crashing: []string{"partial outcome_unknown"}}, // the claim of a dead worker may still take effect
+	{name: "nothing is said of one, which goes", setup: func(w *world) { owned(w); w.vendor.silent = map[string]bool{numberB: true} },
+		want: "completed", released: both},
+	{name: "nothing is said of any, and both stay", setup: func(w *world) { owned(w); w.vendor.silent = map[string]bool{numberA: false, numberB: false} },
+		want: "failed bandwidth_failed", crashing: []string{"failed outcome_unknown"}},
 	{name: "every reply lost", setup: func(w *world) {
 		owned(w)
 		w.vendor.script = []reply{lostBefore, lostBefore, lostBefore, lostBefore, lostBefore, lostBefore, lostBefore}

@@ -45,6 +45,8 @@ type bandwidth struct {
 	owners    map[string]OrderID // who holds a number, for disconnects
 	holders   []HoldersFact      // what the next readings of them give, in place of owners
 	keeps     map[string]bool    // numbers that cannot be released
+	silent    map[string]bool    // numbers of which a disconnect says nothing; true: that it releases all the same
+	goneCode  string             // what is said of a number that nobody holds; empty: that it is not ours
 	releases  []disconnect
 	rebought  func() // happens after a release whose reply is lost
 	rejects   bool   // every order loses all its numbers
@@ -266,14 +268,24 @@ func (b *bandwidth) Release(_ context.Context, rel Release, _ ReleaseOptions, se
 	if len(b.releases) < len(b.script) {
 		kind = b.script[len(b.releases)]
 	}
+	gone := codeNotOurs
+	if b.goneCode != "" {
+		gone = b.goneCode
+	}
 	d := disconnect{id: OrderID(fmt.Sprintf("d%d", len(b.releases)+1)), at: time.Now(), numbers: rel.Numbers}
 	if kind == answered || kind == lostAfter {
 		for _, n := range rel.Numbers {
+			released, silent := b.silent[n]
 			switch {
+			case silent:
+				d.silent = true
+				if released {
+					delete(b.owners, n)
+				}
 			case b.keeps[n]:
 				d.failed = append(d.failed, FailedNumber{Number: n, Code: "5109"})
 			case b.owners[n] == "":
-				d.failed = append(d.failed, FailedNumber{Number: n, Code: codeNotOurs})
+				d.failed = append(d.failed, FailedNumber{Number: n, Code: gone})
 			default:
 				d.released = append(d.released, n)
 				delete(b.owners, n)
@@ -295,6 +307,8 @@ func (b *bandwidth) Release(_ context.Context, rel Release, _ ReleaseOptions, se
 		f = PostFact{State: PostUnknown, Detail: "no answer"}
 	case refusedPost:
 		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5084", Description: "bad mode"}}, Detail: "400"}
+	case secondRejected:
+		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: gone, Description: "not here"}}, Detail: "400"}
 	default:
 		f = PostFact{Detail: "dial: refused"}
 	}
@@ -318,9 +332,9 @@ func (b *bandwidth) PollRelease(_ context.Context, id OrderID) PollFact {
 			return PollFact{Status: "RECEIVED"}
 		}
 		switch {
-		case len(d.released) == 0:
+		case len(d.released) == 0 && !d.silent:
 			f.Status = "FAILED"
-		case len(d.failed) > 0:
+		case len(d.failed) > 0, d.silent:
 			f.Status = "PARTIAL"
 		}
 		return f
@@ -334,6 +348,7 @@ type disconnect struct {
 	at                time.Time
 	numbers, released []string
 	failed            []FailedNumber
+	silent            bool // it says nothing of some of them
 }
 
 // Close closes a backorder; of another order Bandwidth says 5060, which means that it waits no more.

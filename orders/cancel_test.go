@@ -130,6 +130,14 @@ type cancelCase struct {
 	crashing []string // what the order may also end as where a worker died
 }
 
+// riskIsTaken lets an operator replay, and accept a second purchase, what ends as outcome_unknown (P21b).
+func (w *world) riskIsTaken() {
+	w.replays, w.double = 1, true
+	w.replayed = func(r *Record) bool { return r.Key == testKey && r.Cancel == nil }
+	w.asked = w.again
+	w.comesLater(5)
+}
+
 var cancelCases = []cancelCase{
 	{name: "before submission", arrival: arrivalOf("+19195550001"), after: time.Minute, setup: func(w *world) {
 		begin := time.Now()
@@ -165,6 +173,24 @@ var cancelCases = []cancelCase{
 		w.stock(10)
 		w.vendor.grabs, w.vendor.runFor = 1, time.Minute
 	}, order: []string{"partial cancelled"}, cancel: "completed", crashing: []string{"failed cancelled", "failed outcome_unknown", "partial outcome_unknown"}},
+	{name: "beside a backorder that was never found, and whose risk was taken", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
+		w.vendor.script = []reply{lostBefore}
+		w.riskIsTaken()
+	}, order: []string{"failed outcome_unknown"}, cancel: "failed rejected", crashing: []string{"failed cancelled"}},
+	{name: "beside one whose risk was taken, with a part", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
+		w.stock(1)
+		w.vendor.script = []reply{lostBefore}
+		w.riskIsTaken()
+	}, order: []string{"partial outcome_unknown"}, cancel: "failed rejected", crashing: []string{"partial cancelled", "failed outcome_unknown"}},
+	{name: "beside one whose risk was taken, and which was found after all", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
+		w.stock(1)
+		w.vendor.script, w.vendor.listDelay = []reply{lostAfter}, 9*time.Minute+51*time.Second // the replay's first look
+		w.riskIsTaken()
+	}, order: []string{"partial cancelled"}, cancel: "completed", crashing: []string{"partial outcome_unknown", "failed outcome_unknown"}},
+	{name: "while one whose risk was taken is looked for", arrival: backorderOf(3), after: 9*time.Minute + 55*time.Second, setup: func(w *world) {
+		w.vendor.script = []reply{lostBefore}
+		w.riskIsTaken()
+	}, order: []string{"failed outcome_unknown"}, cancel: "failed rejected", crashing: []string{"failed cancelled", "completed"}}, // it may come before the replay
 	{name: "switched off once it is wished", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
 		w.conditions = func() Conditions {
 			r, err := w.store.Get(w.t.Context(), testKey)

@@ -45,8 +45,9 @@ type world struct {
 	events      map[string]string // the body of each event by its id
 	letters     map[string]uint64
 	letterSeq   uint64
-	replays     int           // how many replays an operator makes
-	replayAfter time.Duration // how long the operator thinks
+	replays     int                  // how many replays an operator makes
+	replayAfter time.Duration        // how long the operator thinks
+	replayed    func(r *Record) bool // which letters the operator replays; nil: all
 	grown       func(r *Record) []string
 	asked       func(r *Record) Ask
 	double      bool      // replays accept a second purchase
@@ -214,7 +215,7 @@ func (w *world) PublishOutcome(_ context.Context, r *Record) (uint64, error) {
 		if w.letters[id] == 0 {
 			w.letterSeq++
 			w.letters[id] = w.letterSeq
-			if w.replays > 0 {
+			if w.replays > 0 && (w.replayed == nil || w.replayed(r)) {
 				w.replays--
 				a := arrivalOf(r.Missing()...)
 				a.ReplayOf, a.Hash = r.Generation, fmt.Sprintf("replay %d", r.Generation)

@@ -1,6 +1,7 @@
 package messages_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -41,23 +42,39 @@ func TestLineOfEveryKind(t *testing.T) {
 	}
 }
 
-// TestBackorderOfANarrowPrefix: Bandwidth cannot keep what begins with a prefix that it does not know.
-func TestBackorderOfANarrowPrefix(t *testing.T) {
-	quantity, wait := 2, true
-	for prefix, fits := range map[string]bool{
-		"+1919": true, "+1919555": true, "+19195551": true, "+18": true, "+1855": true,
-		"+19195": false, "+191955": false, "+191955512": false, "+18552": false,
+// TestBackorderOfCriteria: Bandwidth takes no backorder of an exchange, a block or vanity numbers (5522), and cannot keep
+// what begins with a prefix that it does not know.
+func TestBackorderOfCriteria(t *testing.T) {
+	quantity, wait, no := 2, true, false
+	prefix := func(p string) messages.Criteria { return messages.Criteria{Prefix: p} }
+	for _, c := range []struct {
+		criteria messages.Criteria
+		refusal  string // the beginning; empty for none
+	}{
+		{prefix("+1919"), ""}, {prefix("+18"), ""}, {prefix("+1855"), ""},
+		{messages.Criteria{AreaCode: "919", RateCenter: "RALEIGH", State: "NC"}, ""},
+		{messages.Criteria{City: "RALEIGH", State: "NC"}, ""}, {messages.Criteria{State: "NC"}, ""}, {messages.Criteria{Zip: "27601"}, ""},
+		{messages.Criteria{LATA: "426"}, ""}, {messages.Criteria{TollFreeWildcard: "8**"}, ""},
+		{prefix("+1919555"), `criteria.prefix: "+1919555"`}, {prefix("+19195551"), `criteria.prefix: "+19195551"`},
+		{prefix("+19195"), `criteria.prefix: "+19195"`}, {prefix("+191955"), `criteria.prefix: "+191955"`},
+		{prefix("+191955512"), `criteria.prefix: "+191955512"`}, {prefix("+18552"), `criteria.prefix: "+18552"`},
+		{messages.Criteria{NPANXX: "919555"}, `criteria.npa_nxx: "919555"`},
+		{messages.Criteria{NPANXXX: "9195551", State: "NC"}, `criteria.npa_nxx_x: "9195551"`},
+		{messages.Criteria{LocalVanity: "CALL", AreaCode: "919"}, `criteria.local_vanity: "CALL"`},
+		{messages.Criteria{TollFreeVanity: "FLOWERS"}, `criteria.toll_free_vanity: "FLOWERS"`},
 	} {
-		r := &messages.Request{RequestID: "a", Criteria: &messages.Criteria{Prefix: prefix}, Quantity: &quantity, Backorder: &wait}
+		r := &messages.Request{RequestID: "a", Criteria: &c.criteria, Quantity: &quantity, Backorder: &wait}
 		err := r.Validate(messages.Provision)
-		if fits && err != nil || !fits && (err == nil || !strings.HasPrefix(err.Error(), `criteria.prefix: "`+prefix+`" cannot be waited for`)) {
-			t.Errorf("%s: %v", prefix, err)
+		var refused *messages.RequestError
+		switch errors.As(err, &refused); {
+		case c.refusal == "" && err != nil:
+			t.Errorf("%+v: %v", c.criteria, err)
+		case c.refusal != "" && (refused == nil || refused.Reason != messages.ReasonInvalid || !strings.HasPrefix(refused.Text, c.refusal+" cannot be waited for: Bandwidth takes")):
+			t.Errorf("%+v: %v, want the refusal of %s", c.criteria, err, c.refusal)
 		}
-		if wait := false; !fits {
-			r.Backorder = &wait
-			if err := r.Validate(messages.Provision); err != nil {
-				t.Errorf("%s without a backorder: %v", prefix, err)
-			}
+		r.Backorder = &no
+		if err := r.Validate(messages.Provision); err != nil {
+			t.Errorf("%+v without a backorder: %v", c.criteria, err)
 		}
 	}
 }

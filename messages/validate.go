@@ -163,8 +163,23 @@ func (r *Request) checkProvision() *RequestError {
 	if err := r.checkFind(); err != nil {
 		return err
 	}
-	if r.Criteria != nil && r.WantsBackorder() && r.Criteria.Plan().Narrow {
-		return invalid("criteria.prefix", "%q cannot be waited for: Bandwidth takes 3, 6 or 7 digits after +1 in a backorder", r.Criteria.Prefix)
+	if r.Criteria != nil && r.WantsBackorder() {
+		return r.Criteria.checkBackorder()
+	}
+	return nil
+}
+
+// checkBackorder refuses what Bandwidth refuses to backorder (its code 5522: NPANXX, NPANXXX, and vanity numbers, local
+// and toll-free), and prefixes that no type of order asks for.
+func (c *Criteria) checkBackorder() *RequestError {
+	plan := c.Plan()
+	for _, f := range []struct{ name, value string }{{"npa_nxx", c.NPANXX}, {"npa_nxx_x", c.NPANXXX}, {"local_vanity", c.LocalVanity}, {"toll_free_vanity", c.TollFreeVanity}} {
+		if f.value != "" {
+			return invalid("criteria."+f.name, "%q cannot be waited for: Bandwidth takes no backorder of an exchange, of a block or of vanity numbers", f.value)
+		}
+	}
+	if plan.Narrow || plan.Ask.NPANXX != "" || plan.Ask.NPANXXX != "" {
+		return invalid("criteria.prefix", "%q cannot be waited for: Bandwidth takes a backorder of an area code, with 3 digits after +1, or of toll-free numbers", c.Prefix)
 	}
 	return nil
 }

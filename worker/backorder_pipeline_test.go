@@ -1,7 +1,9 @@
 package worker_test
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,30 +82,37 @@ func TestBackorder(t *testing.T) {
 	}
 }
 
-// TestBackorderRefused: what Bandwidth does not wait for is said with its reason, whoever refuses it.
+// TestBackorderRefused: what Bandwidth does not wait for is said with its reason: where it is documented before
+// anything is asked, and otherwise in Bandwidth's words.
 func TestBackorderRefused(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		criteria messages.Criteria
-		code     string
-	}{
-		{"an exchange", messages.Criteria{NPANXX: "919555"}, "5522"},
-		{"a vanity with a state", messages.Criteria{LocalVanity: "CALL", State: "NC"}, "rejected"}, // no order can say so
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := workertest.Start(t, workertest.Options{})
-			w.Work(brisk)
-			r := waitingFor("r1", "", 1)
-			r.Criteria = &c.criteria
-			e := w.Final(ask(t, w, messages.Provision, r), 1)
-			if ended(e) != "failed rejected" || len(e.Errors) != 1 || e.Errors[0].Code != c.code || e.Errors[0].Description == "" {
-				t.Errorf("ended %q with %+v; want the reason %s", ended(e), e.Errors, c.code)
-			}
-			if len(w.Sim.Orders()) != 0 {
-				t.Error("an order was created")
-			}
-		})
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointCreate, Kind: bwfake.ErrorBefore, Status: 400, ContentType: "application/xml",
+		Body: "<OrderResponse><ErrorList><Error><Code>5523</Code><Description>no backorders there</Description></Error></ErrorList></OrderResponse>"})
+	w.Work(brisk)
+	for _, c := range []messages.Criteria{{NPANXX: "919555"}, {LocalVanity: "CALL", AreaCode: "919"}, {TollFreeVanity: "FLOWERS"}} {
+		r := waitingFor("r1", "", 1)
+		r.Criteria = &c
+		before := len(w.Events())
+		body, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Send(w.Names.Request(messages.Provision, ""), body, nil)
+		e := w.Await(before+1, "the refusal", func(messages.Event) bool { return true })[before]
+		if ended(e) != "failed invalid" || len(e.Errors) != 1 || !strings.Contains(e.Errors[0].Description, "cannot be waited for") {
+			t.Errorf("%+v ended %q with %+v", c, ended(e), e.Errors)
+		}
+	}
+	if n := len(w.Sim.Requests()); n != 0 {
+		t.Errorf("Bandwidth was asked %d times", n)
+	}
+	e := w.Final(ask(t, w, messages.Provision, waitingFor("r1", "919", 1)), 1)
+	if ended(e) != "failed rejected" || len(e.Errors) != 1 || e.Errors[0].Code != "5523" || e.Errors[0].Description == "" {
+		t.Errorf("ended %q with %+v; want the reason 5523", ended(e), e.Errors)
+	}
+	if len(w.Sim.Orders()) != 0 {
+		t.Error("an order was created")
 	}
 }
 

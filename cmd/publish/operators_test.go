@@ -374,7 +374,7 @@ func TestReplayStopAfter(t *testing.T) {
 }
 
 // TestReplayDouble: a letter whose replay may buy twice is skipped in a batch, and refused by its key until the risk is
-// taken (P21b). No worker makes such letters yet, so one is put there.
+// taken (P21b). The letter is put there as a worker would write it of a backorder whose order was never found.
 func TestReplayDouble(t *testing.T) {
 	o := operate(t)
 	key := o.Names.Key("", "b1")

@@ -125,6 +125,11 @@ func TestSearchExitCodes(t *testing.T) {
 		phrase []string
 	}{
 		{"wrong password", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 401}, []string{"rejected", "HTTP 401", "refuses the credentials"}},
+		{"no role", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 403}, []string{"rejected", "HTTP 403", "may not search on this account"}},
+		{"wrong path", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 404}, []string{"rejected", "HTTP 404", "knows no such account or path"}},
+		{"internal error", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 500}, []string{"exhausted", "could not be asked", "HTTP 500"}},
+		{"overload", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 503}, []string{"exhausted", "could not be asked", "HTTP 503"}},
+		{"gateway timeout", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 504}, []string{"exhausted", "could not be asked", "HTTP 504"}},
 		{"rate limit", bwfake.Fault{Kind: bwfake.RateLimit, Delay: time.Hour}, []string{"exhausted", "held back", "HTTP 429"}},
 		{"server error", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 502, Body: "<html/>"}, []string{"exhausted", "could not be asked", "HTTP 502"}},
 		{"bad combination", bwfake.Fault{Kind: bwfake.ErrorBefore, Status: 400, ContentType: "application/xml",

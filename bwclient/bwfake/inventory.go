@@ -122,13 +122,20 @@ func combine(npas, nxxs []string) []nxxBlock {
 	return out
 }
 
-// stock goes through the numbers that a query may be about: the given inventory in its order, or the generated one, a
-// number of each exchange in turn.
+// stock goes through the numbers that a query may be about: what was restocked, and then the given inventory in its
+// order, or the generated one, a number of each exchange in turn. The caller holds the lock.
 func (s *Server) stock(q query, wanted func(*Stock) bool) iter.Seq[*Stock] {
 	return func(yield func(*Stock) bool) {
+		had := make(map[string]bool, len(s.restocked))
+		for _, n := range s.restocked {
+			had[n] = true
+			if !yield(s.stockOf(n)) {
+				return
+			}
+		}
 		if s.opts.Inventory != nil {
 			for i := range s.opts.Inventory {
-				if !yield(&s.opts.Inventory[i]) {
+				if st := &s.opts.Inventory[i]; !had[st.digits()] && !yield(st) {
 					return
 				}
 			}
@@ -147,14 +154,28 @@ func (s *Server) stock(q query, wanted func(*Stock) bool) iter.Seq[*Stock] {
 				if !strings.HasPrefix(digits, e.block) || slices.Contains(oddEndings, digits) {
 					continue
 				}
-				p := placeOf(e.npa, e.nxx)
-				st := &Stock{Number: "+1" + e.npa + e.nxx + digits, City: p.city, RateCenter: p.rateCenter, State: p.state, LATA: p.lata, Zip: p.zip, Tier: "0"}
-				if !yield(st) {
+				if n := e.npa + e.nxx + digits; !had[n] && !yield(generatedStock(n)) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// generatedStock is a number of the generated inventory, ten digits.
+func generatedStock(n string) *Stock {
+	p := placeOf(n[:3], n[3:6])
+	return &Stock{Number: "+1" + n, City: p.city, RateCenter: p.rateCenter, State: p.state, LATA: p.lata, Zip: p.zip, Tier: "0"}
+}
+
+// stockOf is a number, ten digits, as the given inventory has it, or where its exchange generates it.
+func (s *Server) stockOf(n string) *Stock {
+	for i := range s.opts.Inventory {
+		if s.opts.Inventory[i].digits() == n {
+			return &s.opts.Inventory[i]
+		}
+	}
+	return generatedStock(n)
 }
 
 // oddEndings are the endings of numbers that the simulator treats in a way of their own; the generated inventory

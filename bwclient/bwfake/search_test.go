@@ -295,3 +295,45 @@ func TestSearchFaults(t *testing.T) {
 		t.Errorf("with a wrong password: %v", err)
 	}
 }
+
+// TestSearchFindsWhatWasRestocked: what came into stock is listed once, in its place, until it is sold; from then on and
+// after a release it is as any other number.
+func TestSearchFindsWhatWasRestocked(t *testing.T) {
+	for name, inventory := range map[string][]bwfake.Stock{
+		"given": {
+			{Number: "+19195552000", City: "DURHAM", RateCenter: "DURHAM", State: "NC"},
+			{Number: "+19195551001", City: "CARY", RateCenter: "CARY", State: "NC"},
+		},
+		"generated": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := newClock()
+			sim, c := searchWorld(t, bwfake.Options{Inventory: inventory, Now: clock.Now})
+			const exact = "npaNxxx=9195551&LCA=false"
+			listed, _ := searchRaw(t, sim, exact)
+			before := len(listed)
+			sim.Restock("+19195551001", "+12125551002", "no number")
+			sim.RestockAfter(time.Hour, "+17105551003")
+			if got, _ := searchRaw(t, sim, exact); len(got) != max(before, 1) || got[0] != "9195551001" || slices.Contains(got[1:], "9195551001") {
+				t.Errorf("lists %d numbers, %d before: %q", len(got), before, got[:min(3, len(got))])
+			}
+			ny := bwclient.Query{State: "NY", City: "NEW YORK", Quantity: 1, Detail: true}
+			list, err := c.Search(t.Context(), ny)
+			if err != nil || len(list) != 1 || list[0].Number != "+12125551002" || list[0].City != "NEW YORK" {
+				t.Errorf("in its place it finds %+v, %v", list, err)
+			}
+			later := bwclient.Query{NPANXX: "710555", Quantity: 1}
+			if got := found(t, c, later); slices.Contains(got, "+17105551003") {
+				t.Error("what comes in an hour is listed")
+			}
+			clock.pass(time.Hour)
+			if got := found(t, c, later); !slices.Equal(got, []string{"+17105551003"}) {
+				t.Errorf("an hour later it finds %q", got)
+			}
+			sim.SellElsewhere("+17105551003", "theirs")
+			if got := found(t, c, later); slices.Contains(got, "+17105551003") {
+				t.Error("what was sold is listed")
+			}
+		})
+	}
+}

@@ -17,7 +17,7 @@ type arrival struct {
 	numbers []string // ten digits
 }
 
-// Restock puts numbers in E.164 up for sale: orders by search find them, and orders that wait take them, the oldest
+// Restock puts numbers in E.164 up for sale: searches and orders by search find them, and orders that wait take them, the oldest
 // first. A number that somebody holds is for sale once it is released.
 func (s *Server) Restock(numbers ...string) { s.RestockAfter(0, numbers...) }
 
@@ -27,7 +27,9 @@ func (s *Server) RestockAfter(d time.Duration, numbers ...string) {
 	defer s.mu.Unlock()
 	a := arrival{at: s.opts.Now().Add(d)}
 	for _, n := range numbers {
-		a.numbers = append(a.numbers, strings.TrimPrefix(n, "+1"))
+		if n = strings.TrimPrefix(n, "+1"); digits10.MatchString(n) {
+			a.numbers = append(a.numbers, n)
+		}
 	}
 	s.arrivals = append(s.arrivals, a)
 	s.settle()

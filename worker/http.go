@@ -15,12 +15,33 @@ import (
 // Handler returns the worker's HTTP endpoints: /healthz (the process runs), /readyz (it can work; says why not) and
 // /metrics.
 func (w *Worker) Handler(gatherer prometheus.Gatherer) http.Handler {
+	mux := health(w.readiness)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// Starting returns /healthz and /readyz of a process whose worker is not there yet: it waits for its NATS server, or
+// for JetStream.
+func Starting() http.Handler {
+	return health(func() readiness {
+		return readiness{Why: []string{"starting: waiting for the NATS server and its streams; the log says more"}}
+	})
+}
+
+// health serves that the process runs, and whether it can work.
+func health(ready func() readiness) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
 		_, _ = rw.Write([]byte("ok\n"))
 	})
-	mux.HandleFunc("GET /readyz", w.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
+		r := ready()
+		rw.Header().Set("Content-Type", "application/json")
+		if !r.Ready {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(rw).Encode(r)
+	})
 	return mux
 }
 
@@ -34,15 +55,6 @@ func (w *Worker) WhyNotReady() string { return strings.Join(w.readiness().Why, "
 type readiness struct {
 	Ready bool     `json:"ready"`
 	Why   []string `json:"why,omitempty"`
-}
-
-func (w *Worker) ready(rw http.ResponseWriter, _ *http.Request) {
-	r := w.readiness()
-	rw.Header().Set("Content-Type", "application/json")
-	if !r.Ready {
-		rw.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(rw).Encode(r)
 }
 
 // readiness says whether this worker can place orders, and if not, why.

@@ -48,6 +48,11 @@ func (d devCmd) Run(p *program, c *cli) error {
 		quiet.LogFormat = "text" // a person looks on
 	}
 	log := newLog(&quiet, p.stderr)
+	w, err := listen(c.HTTPListen, log)
+	if err != nil {
+		return err
+	}
+	defer w.close()
 	nc, stop, err := connect(p.ctx, c, log)
 	if err != nil {
 		return err
@@ -58,6 +63,7 @@ func (d devCmd) Run(p *program, c *cli) error {
 		return err
 	}
 	defer s.close()
+	w.show(s.handler)
 	client, err := bus.New(nc, c.SubjectPrefix)
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (d devCmd) Run(p *program, c *cli) error {
 	defer running.Wait()
 	defer cancel()
 	failed := make(chan error, 2)
-	running.Go(func() { failed <- s.run(ctx) })
+	running.Go(func() { failed <- s.worker.Run(ctx) })
 	out := &lines{w: p.stdout}
 	out.printf("NATS on %s, a simulated Bandwidth on %s, everything in %s\n\n", nc.ConnectedUrl(), sim.URL, dir)
 	pretend := func(ctx context.Context) (*bus.Client, func(), error) { return pretending(ctx, &c.Config, nc, log) }
@@ -137,7 +143,7 @@ func devSettings(c *cli, dir string, sim *bwfake.Running) {
 // stop ends it.
 func pretending(ctx context.Context, c *config.Config, nc *nats.Conn, log *logrus.Entry) (client *bus.Client, stop func(), err error) {
 	settings := *c
-	settings.SandboxProvisioning, settings.HTTPListen, settings.Debug = true, "", false
+	settings.SandboxProvisioning, settings.Debug = true, false
 	settings.SubjectPrefix = c.SubjectPrefix[:min(len(c.SubjectPrefix), 24)] + "-sandbox" // 32 are allowed
 	s, err := newServing(ctx, &settings, nc, log)
 	if err != nil {
@@ -150,7 +156,7 @@ func pretending(ctx context.Context, c *config.Config, nc *nats.Conn, log *logru
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := s.run(ctx); err != nil {
+		if err := s.worker.Run(ctx); err != nil {
 			log.WithError(err).Error("the sandbox worker ended")
 		}
 	})

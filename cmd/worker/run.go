@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +36,11 @@ func (runCmd) Run(p *program, c *cli) error {
 }
 
 func serve(ctx context.Context, c *cli, log *logrus.Entry) error {
+	w, err := listen(c.HTTPListen, log)
+	if err != nil {
+		return err
+	}
+	defer w.close()
 	nc, stop, err := connect(ctx, c, log)
 	if err != nil {
 		return err
@@ -49,7 +51,8 @@ func serve(ctx context.Context, c *cli, log *logrus.Entry) error {
 		return err
 	}
 	defer s.close()
-	return s.run(ctx)
+	w.show(s.handler)
+	return s.worker.Run(ctx)
 }
 
 // connect connects to NATS, or to an embedded server where none is configured.
@@ -78,13 +81,11 @@ func connect(ctx context.Context, c *cli, log *logrus.Entry) (*nats.Conn, func()
 	return nc, func() { nc.Close(); stop() }, nil
 }
 
-// serving is a worker with its HTTP endpoints.
+// serving is a worker with what belongs to it.
 type serving struct {
-	worker *worker.Worker
-	http   *http.Server
-	listen net.Listener
-	debug  *bwclient.DebugLog
-	log    *logrus.Entry
+	worker  *worker.Worker
+	handler http.Handler
+	debug   *bwclient.DebugLog
 }
 
 // newServing wires a worker from its configuration.
@@ -96,7 +97,7 @@ func newServing(ctx context.Context, c *config.Config, nc *nats.Conn, log *logru
 	if err != nil {
 		return nil, err
 	}
-	s := &serving{debug: debug, log: log}
+	s := &serving{debug: debug}
 	settings := orders.Settings{
 		PostTimeout: c.PostTimeout, SettleWindow: c.SettleWindow, PollMinInterval: c.PollMinInterval, PollMaxInterval: c.PollMaxInterval,
 		PollBackorderInterval: c.PollBackorderInterval, GiveUpAfter: c.GiveUpAfter, Lease: c.AckWait,
@@ -112,14 +113,7 @@ func newServing(ctx context.Context, c *config.Config, nc *nats.Conn, log *logru
 		s.close()
 		return nil, err
 	}
-	if c.HTTPListen != "" {
-		if s.listen, err = net.Listen("tcp", c.HTTPListen); err != nil {
-			s.close()
-			return nil, fmt.Errorf("http_listen: %w: set it to another address, or to nothing for no HTTP", err)
-		}
-		s.http = &http.Server{Handler: s.worker.Handler(registry), ReadHeaderTimeout: 10 * time.Second}
-		log.WithField("url", "http://"+s.listen.Addr().String()).Info("health and metrics are served")
-	}
+	s.handler = s.worker.Handler(registry)
 	return s, nil
 }
 
@@ -148,23 +142,7 @@ func newClient(c *config.Config, transport http.RoundTripper) (*bwclient.Client,
 	return client, debug, nil
 }
 
-// run serves until ctx is done, and then stops in order: no new messages, the steps in hand, HTTP last, so that
-// /readyz says why.
-func (s *serving) run(ctx context.Context) error {
-	if s.http != nil {
-		go func() {
-			if err := s.http.Serve(s.listen); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				s.log.WithError(err).Error("health and metrics are no longer served")
-			}
-		}()
-	}
-	return s.worker.Run(ctx)
-}
-
 func (s *serving) close() {
-	if s.http != nil {
-		_ = s.http.Close()
-	}
 	if s.debug != nil {
 		_ = s.debug.Close()
 	}

@@ -68,7 +68,7 @@ func TestMaxSearchQuantityReachesTheWorker(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- s.run(ctx) }()
+		go func() { ended <- s.worker.Run(ctx) }()
 		for quantity, fits := range map[int]bool{c.limit: true, c.limit + 1: false} {
 			_, e, err := w.Bus.Search(t.Context(), &messages.Request{RequestID: "a", Criteria: &messages.Criteria{AreaCode: "919"}, Quantity: &quantity})
 			if err != nil {

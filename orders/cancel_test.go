@@ -255,28 +255,7 @@ func playCancel(t *testing.T, c cancelCase, crashes ...int) (*world, []string) {
 func TestCancel(t *testing.T) {
 	for _, c := range cancelCases {
 		t.Run(c.name, func(t *testing.T) {
-			steps := 0
-			synctest.Test(t, func(t *testing.T) {
-				w, wrong := playCancel(t, c)
-				for _, v := range wrong {
-					t.Error(v)
-				}
-				if t.Failed() {
-					t.Log(w.story())
-				}
-				steps = w.steps
-			})
-			for at := 1; at <= min(steps, 150) && !t.Failed(); at++ {
-				synctest.Test(t, func(t *testing.T) {
-					w, wrong := playCancel(t, c, at)
-					for _, v := range wrong {
-						t.Errorf("dead at step %d: %s", at, v)
-					}
-					if t.Failed() {
-						t.Log(w.story())
-					}
-				})
-			}
+			sweep(t, func(t *testing.T, crashes ...int) (*world, []string) { return playCancel(t, c, crashes...) })
 		})
 	}
 }

@@ -131,28 +131,7 @@ func playRelease(t *testing.T, c releaseCase, crashes ...int) (*world, []string)
 func TestDisconnect(t *testing.T) {
 	for _, c := range releaseCases {
 		t.Run(c.name, func(t *testing.T) {
-			steps := 0
-			synctest.Test(t, func(t *testing.T) {
-				w, wrong := playRelease(t, c)
-				for _, v := range wrong {
-					t.Error(v)
-				}
-				if t.Failed() {
-					t.Log(w.story())
-				}
-				steps = w.steps
-			})
-			for at := 1; at <= min(steps, 100) && !t.Failed(); at++ {
-				synctest.Test(t, func(t *testing.T) {
-					w, wrong := playRelease(t, c, at)
-					for _, v := range wrong {
-						t.Errorf("dead at step %d: %s", at, v)
-					}
-					if t.Failed() {
-						t.Log(w.story())
-					}
-				})
-			}
+			sweep(t, func(t *testing.T, crashes ...int) (*world, []string) { return playRelease(t, c, crashes...) })
 		})
 	}
 }

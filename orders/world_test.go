@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -440,4 +441,27 @@ func (w *world) check() []string {
 		bad("%d dead letters, want %d: %v", letters, wantLetters, w.letters)
 	}
 	return out
+}
+
+// mostDeaths bounds the steps at which a sweep lets a worker die.
+const mostDeaths = 150
+
+// sweep plays a course as it is, and then again with a worker dying at every step. play returns what is wrong.
+func sweep(t *testing.T, play func(t *testing.T, crashes ...int) (*world, []string)) {
+	t.Helper()
+	run := func(t *testing.T, crashes ...int) (steps int) {
+		w, wrong := play(t, crashes...)
+		for _, v := range wrong {
+			t.Errorf("dead at %v: %s", crashes, v)
+		}
+		if t.Failed() {
+			t.Log(w.story())
+		}
+		return w.steps
+	}
+	steps := 0
+	synctest.Test(t, func(t *testing.T) { steps = run(t) })
+	for at := 1; at <= min(steps, mostDeaths) && !t.Failed(); at++ {
+		synctest.Test(t, func(t *testing.T) { run(t, at) })
+	}
 }

@@ -261,7 +261,7 @@ func TestOrderEndpoint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var v worker.OrderView
+		var v messages.OrderView
 		if err := json.Unmarshal(data, &v); err != nil {
 			t.Fatal(err)
 		}

@@ -13,43 +13,10 @@ import (
 	"bandwidthworker/orders"
 )
 
-// OrderView is what the endpoint `order` answers.
-type OrderView struct {
-	Key        string     `json:"key"`
-	RequestID  string     `json:"request_id"`
-	Tenant     string     `json:"tenant"`
-	Kind       string     `json:"kind"`
-	State      string     `json:"state"`
-	Generation int        `json:"generation"`
-	Sandbox    bool       `json:"sandbox"`
-	Reason     string     `json:"reason,omitempty"`
-	Detail     string     `json:"detail,omitempty"`
-	Published  bool       `json:"published"`
-	AcceptedAt time.Time  `json:"accepted_at"`
-	EndedAt    *time.Time `json:"ended_at,omitempty"`
-	// Asked are the numbers that are named; where Criteria say which are wanted, Quantity is how many.
-	Asked     []string        `json:"asked"`
-	Criteria  json.RawMessage `json:"criteria,omitempty"`
-	Quantity  int             `json:"quantity,omitempty"`
-	Backorder bool            `json:"backorder,omitempty"`
-	// Mode and Protected are a disconnect's, as they were asked for.
-	Mode      string `json:"mode,omitempty"`
-	Protected string `json:"protected,omitempty"`
-	// Cancels is the key of the order that a cancel closes; CancelledBy that of the cancel by which an order is closed.
-	Cancels         string                    `json:"cancels,omitempty"`
-	CancelledBy     string                    `json:"cancelled_by,omitempty"`
-	Numbers         []string                  `json:"numbers"`
-	FailedNumbers   []messages.FailedNumber   `json:"failed_numbers,omitempty"`
-	Errors          []messages.EventError     `json:"errors,omitempty"`
-	BandwidthOrders []messages.BandwidthOrder `json:"bandwidth_orders"`
-	History         []messages.HistoryEntry   `json:"history"`
-	Metadata        map[string]string         `json:"metadata,omitempty"`
-}
-
 // viewOf shows a record.
-func viewOf(r *orders.Record) OrderView {
-	v := OrderView{
-		Key: string(r.Key), RequestID: r.RequestID, Tenant: orDefault(r.Tenant, messages.NoTenant), Kind: string(r.Kind), State: string(orders.StateOf(r)),
+func viewOf(r *orders.Record) messages.OrderView {
+	v := messages.OrderView{
+		Key: string(r.Key), RequestID: r.RequestID, Tenant: orDefault(r.Tenant, messages.NoTenant), Kind: messages.Kind(r.Kind), State: string(orders.StateOf(r)),
 		Generation: r.Generation, Sandbox: r.Sandbox, AcceptedAt: r.AcceptedAt, Asked: nonNil(r.Ask.Numbers), Numbers: nonNil(r.Held()),
 		BandwidthOrders: nonNil(bandwidthOrders(r)), Metadata: r.Metadata,
 		Criteria: r.Ask.Criteria, Quantity: r.Ask.Quantity, Backorder: r.Ask.Backorder, Mode: r.Ask.Mode, Protected: r.Ask.Protected,

@@ -9,32 +9,8 @@ import (
 	"bandwidthworker/messages"
 )
 
-// orderView is what of an order's record is shown to a person.
-type orderView struct {
-	Key             string                    `json:"key"`
-	RequestID       string                    `json:"request_id"`
-	Tenant          string                    `json:"tenant"`
-	Kind            messages.Kind             `json:"kind"`
-	Sandbox         bool                      `json:"sandbox"`
-	AcceptedAt      time.Time                 `json:"accepted_at"`
-	Asked           []string                  `json:"asked"`
-	Criteria        json.RawMessage           `json:"criteria"`
-	Quantity        int                       `json:"quantity"`
-	Backorder       bool                      `json:"backorder"`
-	Mode            string                    `json:"mode"`
-	Protected       string                    `json:"protected"`
-	Cancels         string                    `json:"cancels"`
-	CancelledBy     string                    `json:"cancelled_by"`
-	State           string                    `json:"state"`
-	Reason          string                    `json:"reason"`
-	Detail          string                    `json:"detail"`
-	Generation      int                       `json:"generation"`
-	Numbers         []string                  `json:"numbers"`
-	FailedNumbers   []messages.FailedNumber   `json:"failed_numbers"`
-	Errors          []messages.EventError     `json:"errors"`
-	BandwidthOrders []messages.BandwidthOrder `json:"bandwidth_orders"`
-	History         []messages.HistoryEntry   `json:"history"`
-}
+// orderView is an order that is shown to a person.
+type orderView messages.OrderView
 
 // order prints an order for a person.
 func (p *program) order(v orderView) {

@@ -29,17 +29,16 @@ func (d *Driver) logLook(r *Record, f LookFact) {
 	}
 }
 
-func (d *Driver) logPost(r *Record, n int, f PostFact) {
-	p := r.purchase(n)
-	log := d.entry(r).WithFields(logrus.Fields{"customer_order_id": p.CustomerOrderID, "bandwidth_order": f.OrderID, "detail": f.Detail})
+func (d *Driver) logPost(r *Record, p posting, f PostFact) {
+	log := d.entry(r).WithFields(logrus.Fields{"bandwidth_order": f.OrderID, "detail": f.Detail})
 	switch f.State {
 	case PostCreated:
-		log.Info("placed the order at Bandwidth")
+		log.Infof("placed %s at Bandwidth", p.what)
 	case PostRefused:
-		log.Warn("Bandwidth refused the order; nothing was bought")
+		log.Warnf("Bandwidth refused %s; nothing was created", p.what)
 	case PostUnknown:
-		log.Error("it is not known whether Bandwidth took the order; it is looked for and not repeated")
+		log.Errorf("it is not known whether Bandwidth took %s; %s", p.what, p.unknown)
 	default:
-		log.Warn("the order was not placed, surely; it is tried again")
+		log.Warnf("%s was not placed, surely; it is tried again", p.what)
 	}
 }

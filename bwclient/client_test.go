@@ -68,6 +68,9 @@ func TestRequests(t *testing.T) {
 		{"list", "GET", accountPath + "/orders?customerOrderId=c+1%261&page=1&size=100", func() { _, _ = c.OrdersByCustomerOrderID(t.Context(), "c 1&1") }},
 		{"number", "GET", "/tns/9195551234", func() { _, _ = c.Number(t.Context(), number) }},
 		{"sites", "GET", accountPath + "/sites", func() { _, _ = c.Sites(t.Context()) }},
+		{"reservation", "POST", accountPath + "/tnreservation", func() { _, _ = c.Reserve(t.Context(), number, soon()) }},
+		{"reservation's end", "DELETE", accountPath + "/tnreservation/" + reservationID, func() { _ = c.Unreserve(t.Context(), reservationID) }},
+		{"reservation read", "GET", accountPath + "/tnreservation/" + reservationID, func() { _, _ = c.Reservation(t.Context(), reservationID) }},
 		{"peers", "GET", accountPath + "/sites/743/sippeers", func() { _, _ = c.Peers(t.Context(), "743") }},
 	} {
 		got = nil

@@ -19,6 +19,8 @@ type form struct {
 	echo  string // the element that repeats the request, with the id
 	below string // what the path in Location has before the id
 	taken []int  // the statuses of a request that was taken
+	// status says that a refusal is a ResponseStatus and not an ErrorList.
+	status bool
 }
 
 // invalid makes the error of a request that breaks a limit: it was not sent, and would end the same again.
@@ -35,7 +37,7 @@ type answer struct {
 	readErr error
 }
 
-// send sends a request with a body, once: the one place that does. Its error is of a request that has no answer; it
+// send sends a request that changes something, once: the one place that does. Its error is of a request that has no answer; it
 // says whether a byte was sent.
 func (c *Client) send(ctx context.Context, k call, data []byte, sendBy time.Time) (answer, *Error) {
 	ctx, cancel := context.WithDeadline(ctx, sendBy)
@@ -51,8 +53,10 @@ func (c *Client) send(ctx context.Context, k call, data []byte, sendBy time.Time
 	}
 	// P11: a body without GetBody and a request without an Idempotency-Key are never sent again by the transport. The
 	// reader is one that the transport knows to be in memory, so that head and body leave together.
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
-	req.Header.Set("Content-Type", "application/xml; charset=utf-8")
+	if len(data) > 0 {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		req.Header.Set("Content-Type", "application/xml; charset=utf-8")
+	}
 	if err := c.auth.sign(req); err != nil {
 		return notSent(err)
 	}
@@ -107,7 +111,7 @@ func (c *Client) created(k call, f form, a answer) (Created, error) {
 	}
 	e := c.refusal(k, a)
 	refusal := e.Details
-	if a.readErr != nil || !listsErrors(a.body) {
+	if a.readErr != nil || !f.refuses(a.body) {
 		refusal = nil // cut off, or somebody else's 400: a gateway's, or a form that no document gives
 	}
 	named := a.Header.Get("Location") != "" || a.readErr == nil && namesOrder(a.body)
@@ -129,6 +133,15 @@ func (c *Client) refusal(k call, a answer) *Error {
 		e.Err = a.readErr
 	}
 	return e
+}
+
+// refuses reports whether an answer refuses a request in the form that is documented for it.
+func (f form) refuses(body []byte) bool {
+	if !f.status {
+		return listsErrors(body)
+	}
+	root, err := parseAs(body, f.root)
+	return err == nil && root.child("ResponseStatus").childText("ErrorCode", "Code") != ""
 }
 
 // listsErrors reports whether an answer refuses a request in the documented form: an ErrorList that holds errors.

@@ -35,6 +35,9 @@ type Order struct {
 	PeerID string
 	// Numbers are 1 to 5000, E.164, without duplicates (ExistingTelephoneNumberOrderType).
 	Numbers []string
+	// Reservations are those of the numbers that were reserved: without its own a reserved number is not sold. Bandwidth's
+	// table of errors has 5042 and 5043 for one that has ended.
+	Reservations []ReservationID
 	// Search lets Bandwidth choose the numbers; nil where they are named. A repeated order buys other numbers.
 	Search *SearchOrder
 	// PartialAllowed takes what is there where some are gone. Bandwidth's default is not clear, so it is always sent.
@@ -64,7 +67,12 @@ type orderBody struct {
 }
 
 type existingTNs struct {
-	Numbers []string `xml:"TelephoneNumberList>TelephoneNumber"`
+	Numbers      []string         `xml:"TelephoneNumberList>TelephoneNumber"`
+	Reservations *reservationList `xml:"ReservationIdList"` // nil where there are none: an empty list is not documented
+}
+
+type reservationList struct {
+	IDs []ReservationID `xml:"ReservationId"`
 }
 
 var (
@@ -83,15 +91,26 @@ func (o Order) encode() ([]byte, error) {
 		return nil, fmt.Errorf("%w: SiteId is missing", ErrInvalidOrder)
 	case o.Search != nil && len(o.Numbers) > 0:
 		return nil, fmt.Errorf("%w: it names %d numbers and a search; Bandwidth takes one of them", ErrInvalidOrder, len(o.Numbers))
+	case o.Search != nil && len(o.Reservations) > 0:
+		return nil, fmt.Errorf("%w: it gives %d reservations to a search; they go with numbers that are named", ErrInvalidOrder, len(o.Reservations))
 	case o.Search != nil:
 		return o.encodeSearch()
+	}
+	for _, id := range o.Reservations {
+		if !validID(string(id)) {
+			return nil, fmt.Errorf("%w: %q is not the id of a reservation", ErrInvalidOrder, clip(string(id), maxText))
+		}
 	}
 	digits, err := wireNumbers(o.Numbers)
 	if err != nil {
 		return nil, err
 	}
+	existing := existingTNs{Numbers: digits}
+	if len(o.Reservations) > 0 {
+		existing.Reservations = &reservationList{o.Reservations}
+	}
 	return document(orderBody{
-		CustomerOrderID: o.CustomerOrderID, Name: o.Name, Existing: existingTNs{digits}, SiteID: o.SiteID, PeerID: o.PeerID,
+		CustomerOrderID: o.CustomerOrderID, Name: o.Name, Existing: existing, SiteID: o.SiteID, PeerID: o.PeerID,
 		PartialAllowed: o.PartialAllowed, BackOrderRequested: o.BackOrderRequested,
 	})
 }

@@ -25,8 +25,11 @@
 // A disconnect takes effect after [Options.CompleteAfter], whichever order holds its numbers. Those that were ordered
 // with the attribute Protected are not purged.
 //
+// A reservation holds a number for [Options.ReservationLife]: searches leave it out, and only an order that names the
+// reservation gets it. [Server.EndReservations] ends all.
+//
 // With [Options.Control] these endpoints steer it from outside: GET /_sim/purchases, GET /_sim/orders,
-// GET /_sim/requests, GET /_sim/releases, POST and DELETE /_sim/faults, POST /_sim/restock {"numbers"},
+// GET /_sim/requests, GET /_sim/releases, GET /_sim/reservations, POST and DELETE /_sim/faults, POST /_sim/restock {"numbers"},
 // POST /_sim/sell {"number","customer_order_id"}, POST /_sim/release {"number"},
 // POST /_sim/status {"order_id","status"}, POST /_sim/credentials {"username","password"}.
 package bwfake

@@ -79,7 +79,7 @@ var (
 	kinds = []FaultKind{LoseReplyAfter, LoseReplyBefore, ErrorAfter, ErrorBefore, RateLimit, Slow, SlowBefore, Truncated, Malformed, NoID, LocationOnly, Outbid, UnknownStatus, EmptyNumbers, WrongQuantity, Pending5019, NoCustomerOrderID}
 
 	endpoints = []string{EndpointCreate, EndpointList, EndpointGet, EndpointClose, EndpointOrderNumbers, EndpointSites, EndpointPeers, EndpointNumber,
-		EndpointToken, EndpointDisconnect, EndpointDisconnectGet, EndpointInService, EndpointSearch}
+		EndpointToken, EndpointDisconnect, EndpointDisconnectGet, EndpointInService, EndpointSearch, EndpointReserve, EndpointReservation, EndpointUnreserve}
 )
 
 // check refuses a fault that could never happen.

@@ -182,9 +182,9 @@ func (s *Server) stockOf(n string) *Stock {
 // leaves them out.
 var oddEndings = []string{"0400", "0404", "0500", "0599", "0777"}
 
-// forSale reports whether the vendor has a number and nobody holds it. The caller holds the lock.
+// forSale reports whether the vendor has a number and nobody holds or has reserved it. The caller holds the lock.
 func (s *Server) forSale(digits string) bool {
-	if s.holders[digits] != nil || strings.HasSuffix(digits, "0404") {
+	if s.holders[digits] != nil || strings.HasSuffix(digits, "0404") || s.isReserved(digits) {
 		return false
 	}
 	return s.stocked == nil || s.stocked[digits]

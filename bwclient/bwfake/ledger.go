@@ -107,7 +107,8 @@ func (s *Server) Calls(endpoint string) int {
 	return s.calls[endpoint]
 }
 
-// SellElsewhere gives a number in E.164 to another system on the same account, and returns that order's id.
+// SellElsewhere gives a number in E.164 to another system on the same account, and returns that order's id. A number
+// that is reserved is not sold to it: the id is empty then.
 func (s *Server) SellElsewhere(number, customerOrderID string) string {
 	n := strings.TrimPrefix(number, "+1")
 	now := s.opts.Now()
@@ -117,9 +118,11 @@ func (s *Server) SellElsewhere(number, customerOrderID string) string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.orders[o.id] = o
-	s.byID[o.coid] = append(s.byID[o.coid], o)
-	s.serial = append(s.serial, o)
+	s.settle()
+	if s.isReserved(n) {
+		return ""
+	}
+	s.enter(o)
 	delete(s.aging, n)
 	s.holders[n] = o
 	return o.id
@@ -153,6 +156,7 @@ func (s *Server) steering() {
 	show("/_sim/orders", func() any { return s.Orders() })
 	show("/_sim/requests", func() any { return s.Requests() })
 	show("/_sim/releases", func() any { return s.Releases() })
+	show("/_sim/reservations", func() any { return s.Reservations() })
 	s.mux.HandleFunc("POST /_sim/faults", func(w http.ResponseWriter, r *http.Request) {
 		var f Fault
 		if !decode(w, r, &f) {

@@ -17,6 +17,7 @@ import (
 type order struct {
 	id, coid, name, site, peer string
 	asked                      []string     // ten digits
+	reservations               []string     // the ids that it names
 	search                     *searchOrder // in place of exact numbers; nil for those
 	bought, lost               []string
 	partial, backorder         bool
@@ -215,6 +216,7 @@ func (s *Server) readOrder(root *element) (o *order, errs []apiError, missingTyp
 			}
 		}
 		o.asked = existing.numbers(fail)
+		o.reservations = s.readReservations(existing, fail)
 		if len(o.asked) == 0 {
 			fail("5001", "The telephone number list is empty.", "")
 		}
@@ -282,6 +284,9 @@ func (s *Server) place(o *order) {
 		s.placeSearch(o, now)
 		s.enter(o)
 		return
+	}
+	for _, id := range o.reservations { // they are used up
+		delete(s.reservations, id)
 	}
 	var free, taken []string
 	for _, n := range o.asked {

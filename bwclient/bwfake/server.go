@@ -35,6 +35,9 @@ type Options struct {
 	// nobody's at once, and GET /tns/{tn} answers 404. Bandwidth's documents say 30 days, and not what the read of such a
 	// number names beside its status; here it is no order.
 	Aging time.Duration
+	// ReservationLife is how long a reservation lasts; zero means four hours, as documented. Until its end the number is
+	// sold to orders alone that name the reservation, and not found by searches.
+	ReservationLife time.Duration
 	// DisconnectStatus is the status of a disconnect that was taken: 201 (also for zero) or 200; recordings have both.
 	DisconnectStatus int
 	// ListDelay is how long a new order is missing from the list of orders.
@@ -94,6 +97,8 @@ type Server struct {
 	stocked   map[string]bool // what the given inventory holds, by ten digits; nil for everything
 	pending   []*disconnect   // that have not taken effect, in the order of their creation
 	releases  []Release
+
+	reservations map[string]*reservation // those that stand, by their ids
 }
 
 // New returns a Server.
@@ -116,7 +121,7 @@ func New(o Options) *Server {
 	s := &Server{
 		opts: o, orders: map[string]*order{}, byID: map[string][]*order{}, holders: map[string]*order{}, sold: map[string]int{},
 		calls: map[string]int{}, once: map[string]bool{}, tokens: map[string]time.Time{}, disc: map[string]*disconnect{},
-		aging:  map[string]time.Time{},
+		aging: map[string]time.Time{}, reservations: map[string]*reservation{},
 		random: mathrand.New(mathrand.NewPCG(o.Seed, 0x6277)),
 	}
 	if o.Inventory != nil {
@@ -151,6 +156,9 @@ func (s *Server) routes() {
 	handle("GET /accounts/{account}/disconnects/{id}", EndpointDisconnectGet, s.getDisconnect)
 	handle("GET /accounts/{account}/inserviceNumbers/{tn}", EndpointInService, s.inService)
 	handle("GET /tns/{tn}", EndpointNumber, s.getNumber)
+	handle("POST /accounts/{account}/tnreservation", EndpointReserve, s.createReservation)
+	handle("GET /accounts/{account}/tnreservation/{id}", EndpointReservation, s.getReservation)
+	handle("DELETE /accounts/{account}/tnreservation/{id}", EndpointUnreserve, s.getReservation)
 	s.mux.HandleFunc("POST /oauth2/token", s.token)
 	if s.opts.Control {
 		s.steering()
@@ -227,6 +235,9 @@ const (
 	EndpointDisconnectGet = "disconnects.get"
 	EndpointInService     = "inservice"
 	EndpointSearch        = "availableNumbers"
+	EndpointReserve       = "reservations.create"
+	EndpointReservation   = "reservations.get"
+	EndpointUnreserve     = "reservations.delete"
 )
 
 func (s *Server) authorized(r *http.Request) bool {

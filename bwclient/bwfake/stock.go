@@ -40,6 +40,7 @@ func (s *Server) RestockAfter(d time.Duration, numbers ...string) {
 func (s *Server) settle() {
 	now := s.opts.Now()
 	s.settleDisconnects(now)
+	s.settleReservations(now)
 	s.arrivals = slices.DeleteFunc(s.arrivals, func(a arrival) bool {
 		if now.Before(a.at) {
 			return false
@@ -139,7 +140,7 @@ func (s *Server) free(q *searchOrder, now time.Time) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, n := range s.candidates(q) {
-		if s.holders[n] == nil && !seen[n] && !now.Before(s.aging[n]) {
+		if s.holders[n] == nil && !seen[n] && !now.Before(s.aging[n]) && !s.isReserved(n) {
 			seen[n] = true
 			out = append(out, n)
 		}

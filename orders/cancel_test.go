@@ -191,6 +191,10 @@ var cancelCases = []cancelCase{
 		w.vendor.script = []reply{lostBefore}
 		w.riskIsTaken()
 	}, order: []string{"failed outcome_unknown"}, cancel: "failed rejected", crashing: []string{"failed cancelled", "completed"}}, // it may come before the replay
+	{name: "while its numbers are reserved", arrival: reservedOf(arrivalOf(both...)), after: time.Hour, setup: func(w *world) {
+		expireFirst(w, 1)
+		w.vendor.reserveLife = 24 * time.Hour
+	}, order: []string{"failed cancelled"}, cancel: "completed"},
 	{name: "switched off once it is wished", arrival: backorderOf(3), after: time.Hour, setup: func(w *world) {
 		w.conditions = func() Conditions {
 			r, err := w.store.Get(w.t.Context(), testKey)

@@ -132,6 +132,10 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 		return d.preLook(ctx, r, a)
 	case ActPlace:
 		return d.place(ctx, r, a)
+	case ActChoose:
+		return d.choose(ctx, r, a)
+	case ActReserve:
+		return d.reserve(ctx, r, a)
 	case ActClose:
 		fact := d.Carrier.Close(ctx, *r.purchase(a.N), a.OrderID)
 		return d.change(ctx, r, func(r *Record) bool { return r.closed(a.OrderID, fact, d.Settings, d.Clock.Now()) })
@@ -246,6 +250,7 @@ func (d *Driver) publish(ctx context.Context, r *Record) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publish the outcome: %w", err)
 	}
+	d.unreserve(ctx, r) // a replay that comes after the mark can have the numbers
 	generation := r.Generation
 	next, err := d.change(ctx, r, func(r *Record) bool {
 		switch {

@@ -98,7 +98,7 @@ func (r *Record) plan(names Namer, numbers []string) *Purchase {
 	// P14: each intent has its own customer order id, counted over all generations.
 	p := Purchase{
 		N: n, Generation: r.Generation, CustomerOrderID: names.CustomerOrderID(r.Key, n), Name: names.Name(r.Key),
-		Numbers: numbers, SiteID: r.Ask.SiteID, PeerID: r.Ask.PeerID, PartialAllowed: r.Ask.PartialAllowed,
+		Numbers: numbers, SiteID: r.Ask.SiteID, PeerID: r.Ask.PeerID, PartialAllowed: r.Ask.PartialAllowed, Reserve: r.reserves(),
 	}
 	if r.Ask.Backorder && len(numbers) == 0 {
 		p.Criteria, p.Quantity = r.Ask.Criteria, r.Short()

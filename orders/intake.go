@@ -157,7 +157,7 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 			p.UnknownSince = since
 			p.Waived = p.Waived || p.Criteria != nil && a.AcceptDouble // P21b: admitted only so
 		} else {
-			p.Numbers = nil
+			p.Numbers, p.Reservations, p.Taken = nil, nil, nil
 		}
 	}
 	if c.Outcome.LetterSequence != 0 {

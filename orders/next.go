@@ -45,6 +45,11 @@ const (
 	// ActPlace: claim and send the POST of purchase N; N 0 means a new purchase of Numbers.
 	// With Find, its numbers are searched for first, by the criteria.
 	ActPlace
+	// ActChoose: write down the numbers of purchase N, which are to be reserved: Numbers, or Find searched for by the
+	// criteria.
+	ActChoose
+	// ActReserve: reserve the number in Numbers for purchase N.
+	ActReserve
 	// ActPretend: a sandbox order finds Find numbers by its criteria and pretends to have bought them.
 	ActPretend
 	// ActClose: close the Bandwidth order OrderID, which waits for stock.
@@ -247,7 +252,11 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 			}
 		}
 	}
-	unclear := r.unclear()
+	unclear, expired := r.unclear(), r.expired()
+	over := r.Dry || len(r.SearchErrors) > 0
+	if mine != nil && len(mine.Numbers) > 0 && r.Ask.PartialAllowed {
+		over = false // what could be reserved is ordered, though others were not found
+	}
 	preLook := c.YoungLedger && !begun && (mine == nil || !mine.PreLooked)
 	switch {
 	case r.cancelled() && preLook && !unresolved:
@@ -260,7 +269,7 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		}
 		return Action{Kind: ActPreLook, N: number(mine), Numbers: r.Missing()}
 	case r.cancelled(), r.Ask.Backorder && unresolved, r.Ask.Criteria != nil && unclear, // P24: it may hold what is missing
-		begun && !r.mayTopUp(), r.Dry, len(r.SearchErrors) > 0:
+		begun && len(expired) == 0 && !r.mayTopUp(), over:
 		return verdict(r, now)
 	}
 	if !unresolved && !unclear && !c.Sandbox {
@@ -277,9 +286,11 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		return a
 	}
 	a := Action{Kind: ActPlace, N: number(mine), Numbers: r.Missing()}
-	if r.Ask.Criteria != nil && !r.Ask.Backorder {
+	if len(expired) > 0 {
+		a.Numbers = expired // P35
+	} else if r.Ask.Criteria != nil && !r.Ask.Backorder {
 		switch {
-		case mine != nil && len(mine.Numbers) > 0:
+		case mine != nil && len(mine.Numbers) > 0 && !r.wantsMore(mine):
 			a.Numbers = mine.Numbers // P13: the same intent, sent again
 		case unresolved:
 			// P21: the same numbers and no others, which are sold once.
@@ -288,7 +299,16 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 			}
 		default:
 			a.Find = r.Short()
+			if mine != nil {
+				a.Find -= len(mine.Numbers)
+			}
 		}
+	}
+	switch reserve := mine == nil && r.reserves() || mine != nil && mine.Reserve; {
+	case reserve && (mine == nil || a.Find > 0):
+		a.Kind = ActChoose
+	case reserve && mine.unreserved() != "":
+		a.Kind, a.Numbers = ActReserve, []string{mine.unreserved()}
 	}
 	if c.YoungLedger && (mine == nil || !mine.PreLooked) {
 		if c.ReadsHeldUntil.After(now) {
@@ -327,7 +347,7 @@ func (r *Record) mayTopUp() bool {
 			continue
 		}
 		lost += len(p.lost())
-		if post := p.refused(); post != nil && !takenByOthers(post.Errors) {
+		if post := p.refused(); post != nil && !takenByOthers(post.Errors) && len(p.expired()) == 0 {
 			return false
 		}
 		bought++

@@ -73,8 +73,11 @@ func (r *Record) ended() string {
 func (r *Record) Tried() []string {
 	out := r.Held()
 	for i := range r.Purchases {
-		if r.Purchases[i].Generation == r.Generation {
-			out = append(out, r.Purchases[i].lost()...)
+		if p := &r.Purchases[i]; p.Generation == r.Generation {
+			out = append(out, p.lost()...)
+			if len(p.Posts)+len(p.Orders) == 0 {
+				out = append(out, p.Numbers...) // chosen already
+			}
 		}
 	}
 	return out
@@ -82,7 +85,7 @@ func (r *Record) Tried() []string {
 
 // lost returns the numbers that a purchase surely did not get.
 func (p *Purchase) lost() []string {
-	var out []string
+	out := slices.Clone(p.Taken)
 	for _, o := range p.Orders {
 		for _, numbers := range o.Failed {
 			out = append(out, numbers...)

@@ -43,6 +43,9 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 	if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed != nil || err != nil {
 		return postponed, err
 	}
+	if len(r.expired()) > 0 {
+		d.unreserve(ctx, r) // what still stands would keep its number from the order that names no reservation (P35)
+	}
 	token := d.Token()
 	next := r.Clone()
 	p := next.purchase(a.N)

@@ -116,6 +116,8 @@ type Ask struct {
 	Quantity int `json:"quantity,omitempty"`
 	// Backorder waits for stock at Bandwidth, with Criteria: Bandwidth chooses the numbers.
 	Backorder bool `json:"backorder,omitempty"`
+	// Reserve holds the numbers by reservations before they are ordered.
+	Reserve bool `json:"reserve,omitempty"`
 	// Mode and Protected are a disconnect's, in the request's words; empty where it does not say.
 	Mode      string `json:"mode,omitempty"`
 	Protected string `json:"protected,omitempty"`
@@ -143,6 +145,11 @@ type Purchase struct {
 	// found by its customer order id alone, and must never be sent a second time (P18).
 	Criteria json.RawMessage `json:"criteria,omitempty"`
 	Quantity int             `json:"quantity,omitempty"`
+	// Reserve says that the numbers are reserved before the order is sent (P35). Reservations are Bandwidth's ids by
+	// number, empty for one that is ordered without; Taken are the numbers that were left out for it.
+	Reserve      bool              `json:"reserve,omitempty"`
+	Reservations map[string]string `json:"reservations,omitempty"`
+	Taken        []string          `json:"taken,omitempty"`
 	// AllNumbers stands in a stored record in place of Numbers that are just what its last generation asks for (P40).
 	AllNumbers bool `json:"all_numbers,omitempty"`
 
@@ -387,6 +394,7 @@ func (r *Record) Clone() *Record {
 		p := &c.Purchases[i]
 		p.Posts = slices.Clone(p.Posts)
 		p.Orders = slices.Clone(p.Orders)
+		p.Reservations, p.Taken = maps.Clone(p.Reservations), slices.Clone(p.Taken)
 	}
 	c.Late = slices.Clone(r.Late)
 	c.StaleLetters = slices.Clone(r.StaleLetters)

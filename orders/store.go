@@ -55,6 +55,11 @@ type Carrier interface {
 	// Prepare waits for everything that a POST could wait for: pace and access token (P8). It returns a [*HoldError]
 	// when purchases are held back for longer than it is worth waiting for.
 	Prepare(ctx context.Context) error
+	// Reserve reserves a number, once: created with the reservation's id in place of an order's, or refused, or unknown.
+	// Empty means that nothing was sent, or that it is to be sent again. It sends nothing after sendBy.
+	Reserve(ctx context.Context, number string, sendBy time.Time) PostFact
+	// Unreserve gives a reservation back. Doing so again is harmless.
+	Unreserve(ctx context.Context, reservation string) error
 	// Place sends the POST of a purchase, once, and says what came of it. It sends nothing after sendBy, which it
 	// checks on the monotonic and on the wall clock right before sending (P11). It blocks until sendBy at the most.
 	Place(ctx context.Context, p Purchase, sendBy time.Time) PostFact

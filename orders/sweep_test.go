@@ -111,7 +111,7 @@ func (s scenario) judge(w *world, crashed bool) []string {
 		allowed = append(allowed, s.crashed...)
 	}
 	if r.Sandbox {
-		if len(w.vendor.posts) > 0 {
+		if len(w.vendor.posts)+w.vendor.reserveCalls > 0 {
 			out = append(out, "a sandbox record sent a POST (P31)")
 		}
 		return slices.DeleteFunc(out, func(v string) bool {

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -11,14 +12,15 @@ import (
 type reply int
 
 const (
-	answered       reply = iota
-	lostAfter            // created, no answer
-	lostBefore           // not created, no answer
-	refusedPost          // 400: nothing created
-	unsent               // no byte left
-	limited              // 429
-	createdLate          // created a minute after the client gave up
-	secondRejected       // answered 400 with 5005 where the number is taken
+	answered           reply = iota
+	lostAfter                // created, no answer
+	lostBefore               // not created, no answer
+	refusedPost              // 400: nothing created
+	unsent                   // no byte left
+	limited                  // 429
+	createdLate              // created a minute after the client gave up
+	secondRejected           // answered 400 with 5005 where the number is taken
+	refusedReservation       // answered 400 with 5043
 )
 
 // bandwidth models the vendor.
@@ -50,6 +52,14 @@ type bandwidth struct {
 	releases  []disconnect
 	rebought  func() // happens after a release whose reply is lost
 	rejects   bool   // every order loses all its numbers
+
+	reservations map[string]reservation // that stand, by number
+	reserveCalls int
+	reserving    []reply       // one for each reservation; answered beyond
+	reserveLife  time.Duration // 0: four hours
+	noReserving  []VendorError // every reservation is refused with it
+	expiresLate  bool          // an order with reservations that have ended is taken, and fails
+	unreserved   int
 }
 
 type post struct {
@@ -63,10 +73,95 @@ type vorder struct {
 	coid    string
 	asked   []string
 	got     []string
+	gone    []string // of which the reservations had ended
 	created time.Time
 	wanted  int  // of a backorder: how many numbers it waits for; 0 for an order of exact ones
 	partial bool // of a backorder: takes what there is
 	closed  bool
+}
+
+// reservation is of a number.
+type reservation struct {
+	id    string
+	until time.Time
+}
+
+// reservedBy returns the reservation of a number that stands.
+func (b *bandwidth) reservedBy(n string) string {
+	if r := b.reservations[n]; time.Now().Before(r.until) {
+		return r.id
+	}
+	return ""
+}
+
+// Reserve holds a number for four hours.
+func (b *bandwidth) Reserve(_ context.Context, number string, sendBy time.Time) PostFact {
+	w := b.w
+	if w.dies() {
+		panic(crashed{})
+	}
+	kind := answered
+	if b.reserveCalls < len(b.reserving) {
+		kind = b.reserving[b.reserveCalls]
+	}
+	b.reserveCalls++
+	var f PostFact
+	switch {
+	case kind == unsent:
+		f = PostFact{Detail: "dial: refused"}
+	case kind == limited:
+		f = PostFact{Detail: "429", Paused: true, RetryAt: w.clock.Now().Add(time.Minute)}
+	case kind == lostBefore:
+		f = PostFact{State: PostUnknown, Detail: "no answer"}
+	case b.noReserving != nil:
+		f = PostFact{State: PostRefused, Detail: "400", Errors: b.noReserving}
+	case b.holder(number) != "" || b.reservedBy(number) != "":
+		f = PostFact{State: PostRefused, Detail: "400", Errors: []VendorError{{Code: "5041", Description: "not available"}}}
+	default:
+		life := b.reserveLife
+		if life == 0 {
+			life = 4 * time.Hour
+		}
+		r := reservation{id: fmt.Sprintf("r%d", b.reserveCalls), until: time.Now().Add(life)}
+		if b.reservations == nil {
+			b.reservations = map[string]reservation{}
+		}
+		b.reservations[number] = r
+		f = PostFact{State: PostCreated, OrderID: OrderID(r.id)}
+		if kind == lostAfter {
+			time.Sleep(time.Until(sendBy))
+			f = PostFact{State: PostUnknown, Detail: "no answer"}
+		}
+	}
+	if w.dies() {
+		panic(crashed{})
+	}
+	return f
+}
+
+// Unreserve lets a number go.
+func (b *bandwidth) Unreserve(_ context.Context, id string) error {
+	if b.w.dies() {
+		panic(crashed{})
+	}
+	for n, r := range b.reservations {
+		if r.id == id {
+			b.unreserved++
+			delete(b.reservations, n)
+		}
+	}
+	return nil
+}
+
+// gone returns the numbers whose reservations, as the purchase names them, have ended.
+func (b *bandwidth) gone(p Purchase) []string {
+	var out []string
+	for _, n := range p.Numbers {
+		if id := p.Reservations[n]; id != "" && b.reservedBy(n) != id {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // fill gives a backorder what is in stock by now.
@@ -100,9 +195,11 @@ func (b *bandwidth) holder(n string) string {
 
 func (b *bandwidth) create(p Purchase, at time.Time) *vorder {
 	o := &vorder{id: OrderID(fmt.Sprintf("o%d", len(b.orders)+1)), coid: p.CustomerOrderID, asked: p.Numbers, created: at}
+	o.gone = b.gone(p)
 	for _, n := range p.Numbers {
-		if b.holder(n) == "" && !b.rejects && !slices.Contains(b.sold, n) {
+		if by := b.reservedBy(n); b.holder(n) == "" && !b.rejects && !slices.Contains(b.sold, n) && !slices.Contains(o.gone, n) && (by == "" || by == p.Reservations[n]) {
 			o.got = append(o.got, n)
+			delete(b.reservations, n)
 		}
 	}
 	if p.Criteria != nil {
@@ -152,8 +249,19 @@ func (b *bandwidth) Place(_ context.Context, p Purchase, sendBy time.Time) PostF
 		}
 	}
 	b.posts = append(b.posts, post{coid: p.CustomerOrderID, at: time.Now(), sure: kind == refusedPost || kind == unsent || kind == limited})
+	if stored, err := w.store.Get(w.t.Context(), testKey); err == nil {
+		if q := stored.purchase(p.N); q == nil || !maps.Equal(q.Reservations, p.Reservations) {
+			w.violation("the POST of %s names other reservations than the record (P9)", p.CustomerOrderID)
+		}
+	}
+	if len(b.gone(p)) > 0 && !b.expiresLate && (kind == answered || kind == lostAfter || kind == createdLate) {
+		kind = refusedReservation
+		b.posts[len(b.posts)-1].sure = true
+	}
 	var f PostFact
 	switch kind {
+	case refusedReservation:
+		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5043", Description: "reservation not found"}}, Detail: "400"}
 	case answered:
 		f = PostFact{State: PostCreated, OrderID: b.create(p, time.Now()).id, Status: "RECEIVED"}
 	case lostAfter:
@@ -232,8 +340,12 @@ func (b *bandwidth) Poll(_ context.Context, id OrderID) PollFact {
 	}
 	for _, number := range o.asked {
 		if !slices.Contains(o.got, number) {
-			f.FailedNumbers = append(f.FailedNumbers, FailedNumber{Number: number, Code: "5005"})
-			f.Errors = []VendorError{{Code: "5005", Description: "taken"}}
+			code := "5005"
+			if slices.Contains(o.gone, number) {
+				code = "5043"
+			}
+			f.FailedNumbers = append(f.FailedNumbers, FailedNumber{Number: number, Code: code})
+			f.Errors = []VendorError{{Code: code, Description: "taken"}}
 		}
 	}
 	return f
@@ -384,7 +496,7 @@ func (b *bandwidth) Find(_ context.Context, _ []byte, quantity int, tried []stri
 	}
 	var f FindFact
 	for _, n := range b.stock {
-		if len(f.Numbers) < quantity && b.holder(n) == "" && !slices.Contains(tried, n) {
+		if len(f.Numbers) < quantity && b.holder(n) == "" && b.reservedBy(n) == "" && !slices.Contains(tried, n) {
 			f.Numbers = append(f.Numbers, n)
 		}
 	}

@@ -1,0 +1,226 @@
+package orders
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Reserving comes before the order where a request wants it: the numbers are chosen and written down, each is reserved
+// and its reservation stored, and then the order names numbers and reservations. A reservation costs nothing and ends by
+// itself, so no claim precedes it.
+//
+//	crash or lost reply                       what is left, and what happens then
+//	before the numbers are written down       nothing; the next tick chooses again
+//	reserved, and not stored or not answered  a reservation that nobody can name, for four hours. Asked again, Bandwidth
+//	                                          says 5041: perhaps our own (P35). A number that is named is ordered without
+//	                                          one, and the order's end says whether it was for sale; one that was found
+//	                                          by criteria is replaced by another
+//	all stored, before the claim              the reservations; the next tick orders with them
+//	the order waits for longer than they last Bandwidth refuses the order for them; it is sent once more without, as a
+//	                                          purchase of its own (P35, P14)
+//	the order has ended without a number      its reservation, which is given back before the outcome is marked
+//	                                          published; where that fails it ends by itself
+
+// maxTaken bounds the numbers by criteria that could not be reserved before the search for others ends.
+const maxTaken = 200
+
+// aboutNumber reports whether a refusal to reserve is about the number: 5040 there is none such, 5041 it is not
+// available. The codes are Bandwidth's ReservationErrors.
+func aboutNumber(errs []VendorError) bool {
+	return slices.ContainsFunc(errs, func(e VendorError) bool { return e.Code == "5040" || e.Code == "5041" })
+}
+
+// aboutReservation reports whether a code says that a reservation is not there or no good: 5042 and 5043 not found, 5044
+// and 5045 invalid, 5046 not allowed, 5047 cannot be undone.
+func aboutReservation(code string) bool { return code >= "5042" && code <= "5047" && len(code) == 4 }
+
+// refusedReservations reports whether errors say nothing but that.
+func refusedReservations(errs []VendorError) bool {
+	return len(errs) > 0 && !slices.ContainsFunc(errs, func(e VendorError) bool { return !aboutReservation(e.Code) })
+}
+
+// reserved reports whether the purchase names a reservation.
+func (p *Purchase) reserved() bool {
+	return slices.ContainsFunc(p.Numbers, func(n string) bool { return p.Reservations[n] != "" })
+}
+
+// unreserved returns the first number that is to be reserved before the purchase is sent; empty for none.
+func (p *Purchase) unreserved() string {
+	if !p.Reserve || len(p.Posts) > 0 {
+		return ""
+	}
+	for _, n := range p.Numbers {
+		if _, settled := p.Reservations[n]; !settled {
+			return n
+		}
+	}
+	return ""
+}
+
+// expired returns the numbers that the purchase surely did not get because of their reservations (P35).
+func (p *Purchase) expired() []string {
+	if !p.reserved() || p.unresolved() > 0 {
+		return nil
+	}
+	if post := p.refused(); post != nil {
+		if refusedReservations(post.Errors) {
+			return p.Numbers
+		}
+		return nil
+	}
+	lost := map[string]bool{}
+	for _, o := range p.Orders {
+		if !o.Final || o.Unclear {
+			return nil
+		}
+		for code, numbers := range o.Failed {
+			for _, n := range numbers {
+				lost[n] = aboutReservation(code)
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(p.Numbers), func(n string) bool { return !lost[n] })
+}
+
+// expired returns the numbers that this generation's last purchase lost for their reservations: they are ordered once
+// more without, since that one has none (P35). While a POST is unresolved it returns none (P20).
+func (r *Record) expired() []string {
+	n := len(r.Purchases)
+	if n == 0 || r.Purchases[n-1].Generation != r.Generation || r.Unresolved() || r.unclear() {
+		return nil
+	}
+	return r.Purchases[n-1].expired()
+}
+
+// reserves reports whether the numbers of the next purchase are reserved first. Those that an unanswered POST may hold
+// are not: they are to stay the same ones (P21).
+func (r *Record) reserves() bool {
+	return r.Ask.Reserve && !r.Ask.Backorder && !r.Unresolved() && len(r.expired()) == 0
+}
+
+// wantsMore reports whether others are to be searched for in place of numbers that could not be reserved.
+func (r *Record) wantsMore(p *Purchase) bool {
+	return p.Reserve && len(p.Posts) == 0 && p.unreserved() == "" && len(p.Numbers) < r.Short() && !r.Dry && len(r.SearchErrors) == 0
+}
+
+// choose writes the numbers of a purchase down that are to be reserved: a new one for n 0, and otherwise beside those
+// that it has.
+func (r *Record) choose(names Namer, n int, numbers []string, now time.Time) bool {
+	p := r.purchase(n)
+	last := len(r.Purchases) - 1
+	switch {
+	case r.Outcome != nil:
+		return false
+	case n == 0 && last >= 0 && r.Purchases[last].Generation == r.Generation && len(r.Purchases[last].Posts)+len(r.Purchases[last].Orders) == 0:
+		return false // others have chosen meanwhile, or we have and the answer was lost
+	case n == 0:
+		r.plan(names, numbers)
+	case p == nil || len(p.Posts)+len(p.Orders) > 0 || p.Generation != r.Generation:
+		return false
+	default:
+		more := slices.DeleteFunc(slices.Clone(numbers), func(n string) bool { return slices.Contains(p.Numbers, n) })
+		more = more[:min(len(more), max(0, r.Short()-len(p.Numbers)))]
+		if len(more) == 0 {
+			return false
+		}
+		p.Numbers = append(slices.Clone(p.Numbers), more...)
+	}
+	r.note(now, "reserving", fmt.Sprintf("%d numbers", len(numbers)))
+	return true
+}
+
+// reservation records what came of the reservation of a number of the purchase n.
+func (r *Record) reservation(n int, number string, f PostFact, s Settings, now time.Time) bool {
+	p := r.purchase(n)
+	if r.Outcome != nil || p == nil || len(p.Posts) > 0 || p.Generation != r.Generation {
+		return false // the intent is written: it stays as it is (P9)
+	}
+	if f.State == PostOpen {
+		r.postponed(f, s, now)
+		return true
+	}
+	id, settled := p.Reservations[number]
+	if settled && (id != "" || f.State != PostCreated) {
+		return false
+	}
+	p.Reservations = maps.Clone(p.Reservations)
+	if p.Reservations == nil {
+		p.Reservations = map[string]string{}
+	}
+	p.Reservations[number] = string(f.OrderID)
+	if f.State == PostCreated {
+		return true
+	}
+	if last := len(r.History) - 1; last < 0 || r.History[last].What != "not reserved" { // one line is enough for many
+		r.note(now, "not reserved", number+": "+f.Detail)
+	}
+	if r.Ask.Criteria != nil && (f.State == PostUnknown || aboutNumber(f.Errors)) {
+		p.Numbers = slices.DeleteFunc(slices.Clone(p.Numbers), func(x string) bool { return x == number })
+		p.Taken = append(slices.Clone(p.Taken), number)
+		r.Dry = r.Dry || len(p.Taken) >= maxTaken
+	}
+	return true
+}
+
+// idle returns the reservations of this generation that are of no use any more: their numbers were not bought, and no
+// POST that is unresolved names them.
+func (r *Record) idle() []string {
+	held := map[string]bool{}
+	for _, n := range r.Held() {
+		held[n] = true
+	}
+	var out []string
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		if p.Generation != r.Generation || p.unresolved() > 0 {
+			continue
+		}
+		for _, n := range slices.Sorted(maps.Keys(p.Reservations)) {
+			if id := p.Reservations[n]; id != "" && !held[n] {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
+// choose searches for the numbers of a purchase where they are not named, and writes them down.
+func (d *Driver) choose(ctx context.Context, r *Record, a Action) (*Record, error) {
+	numbers := a.Numbers
+	if a.Find > 0 {
+		found, next, err := d.search(ctx, r, a)
+		if err != nil || len(found) == 0 {
+			return next, err
+		}
+		numbers = found
+	}
+	generation := r.Generation
+	return d.change(ctx, r, func(r *Record) bool {
+		return r.Generation == generation && r.choose(d.Names, a.N, numbers, d.Clock.Now())
+	})
+}
+
+// reserve reserves one number and stores its reservation.
+func (d *Driver) reserve(ctx context.Context, r *Record, a Action) (*Record, error) {
+	if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed != nil || err != nil { // P8
+		return postponed, err
+	}
+	detached := context.WithoutCancel(ctx) // what was reserved is stored also while we stop
+	number := a.Numbers[0]
+	fact := d.Carrier.Reserve(detached, number, time.Now().Add(d.Settings.PostTimeout))
+	d.entry(r).WithFields(map[string]any{"number": number, "reservation": fact.OrderID, "detail": fact.Detail}).Debug("reserved a number, or tried to")
+	return d.change(detached, r, func(r *Record) bool { return r.reservation(a.N, number, fact, d.Settings, d.Clock.Now()) })
+}
+
+// unreserve gives back what is of no use any more, as well as it can: what is left ends by itself.
+func (d *Driver) unreserve(ctx context.Context, r *Record) {
+	for _, id := range r.idle() {
+		if err := d.Carrier.Unreserve(ctx, id); err != nil {
+			d.entry(r).WithError(err).WithField("reservation", id).Info("a reservation was not given back; it ends by itself")
+			return
+		}
+	}
+}

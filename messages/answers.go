@@ -66,6 +66,7 @@ type OrderView struct {
 	Criteria  json.RawMessage `json:"criteria,omitempty"`
 	Quantity  int             `json:"quantity,omitempty"`
 	Backorder bool            `json:"backorder,omitempty"`
+	Reserve   bool            `json:"reserve,omitempty"`
 	// Mode and Protected are a disconnect's, as they were asked for.
 	Mode      string `json:"mode,omitempty"`
 	Protected string `json:"protected,omitempty"`

@@ -12,7 +12,9 @@ const (
 	MaxNumbers       = 5000
 	MaxQuantity      = 5000
 	MaxMetadataBytes = 4 << 10
-	MaxRequestID     = 128
+	// MaxReserved is how many numbers a provision may reserve first: each takes a call of its own.
+	MaxReserved  = 100
+	MaxRequestID = 128
 )
 
 var (
@@ -156,12 +158,22 @@ func (r *Request) checkProvision() *RequestError {
 		return invalid("quantity", "it is missing; say how many numbers to order, 1 to %d", MaxQuantity)
 	case len(r.Numbers) > 0 && r.WantsBackorder():
 		return invalid("backorder", "numbers that are named cannot be backordered; give criteria")
+	case r.WantsReserve() && r.WantsBackorder():
+		return invalid("reserve", "it does not go with backorder, where Bandwidth chooses the numbers")
 	}
 	if err := r.checkNumbers(false); err != nil {
 		return err
 	}
 	if err := r.checkFind(); err != nil {
 		return err
+	}
+	if wanted := len(r.Numbers); r.WantsReserve() {
+		if r.Quantity != nil {
+			wanted = *r.Quantity
+		}
+		if wanted > MaxReserved {
+			return invalid("reserve", "%d numbers are more than are reserved, with a call for each; at most %d: leave reserve out, or split the request", wanted, MaxReserved)
+		}
 	}
 	if r.Criteria != nil && r.WantsBackorder() {
 		return r.Criteria.checkBackorder()

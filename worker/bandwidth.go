@@ -96,7 +96,7 @@ func (c *carrier) post(ctx context.Context, p orders.Purchase, sendBy time.Time)
 func orderOf(p orders.Purchase) (bwclient.Order, error) {
 	o := bwclient.Order{
 		CustomerOrderID: p.CustomerOrderID, Name: p.Name, SiteID: p.SiteID, PeerID: p.PeerID,
-		Numbers: p.Numbers, PartialAllowed: p.PartialAllowed,
+		Numbers: p.Numbers, PartialAllowed: p.PartialAllowed, Reservations: reservationsOf(p),
 	}
 	if p.Criteria == nil {
 		return o, nil

@@ -50,7 +50,7 @@ func TestBadInputBecomesADeadLetter(t *testing.T) {
 		{"an unknown kind", "bandwidth.v1.request.rent", `{"request_id":"x"}`, messages.ReasonMalformed, "rent"},
 		{"too many tokens", "bandwidth.v1.request.provision.a.b", `{"request_id":"x","numbers":["+19195551234"]}`, messages.ReasonMalformed, "tenant"},
 		{"a kind that is not built", w.Names.Request(messages.PortIn, ""), `{"request_id":"x","numbers":["+19195551234"]}`, messages.ReasonInvalid, "not built yet"},
-		{"a reservation", provision, `{"request_id":"x","numbers":["+19195551234"],"reserve":true}`, messages.ReasonInvalid, "not built yet"},
+		{"a reservation in a backorder", provision, `{"request_id":"x","criteria":{"area_code":"919"},"quantity":1,"backorder":true,"reserve":true}`, messages.ReasonInvalid, "reserve"},
 		{"a backorder of a few digits", provision, `{"request_id":"x","criteria":{"prefix":"+19195"},"quantity":1,"backorder":true}`, messages.ReasonInvalid, "criteria.prefix"},
 		{"200 KiB of brackets", provision, `{"request_id":"x","numbers":["+19195551234"],"metadata":{"k":"` + strings.Repeat("<", 200<<10) + `"}}`, messages.ReasonInvalid, "metadata"},
 		{"200 KiB of line separators", provision, `{"request_id":"` + strings.Repeat("\u2028", 66<<10) + `","numbers":["+19195551234"]}`, messages.ReasonInvalid, "request_id"},

@@ -96,7 +96,11 @@ func replayFields(t *testing.T, l bus.Letter) map[string]json.RawMessage {
 
 // posts counts the calls that change something at Bandwidth.
 func posts(w *workertest.World) int {
-	return w.Sim.Calls(bwfake.EndpointCreate) + w.Sim.Calls(bwfake.EndpointClose) + w.Sim.Calls(bwfake.EndpointDisconnect)
+	n := 0
+	for _, endpoint := range []string{bwfake.EndpointCreate, bwfake.EndpointClose, bwfake.EndpointDisconnect, bwfake.EndpointReserve, bwfake.EndpointUnreserve} {
+		n += w.Sim.Calls(endpoint)
+	}
+	return n
 }
 
 // mortal starts a worker on a connection of its own, and returns it with what ends it abruptly: its connection breaks in the

@@ -213,7 +213,7 @@ func (w *Worker) askOf(in *incoming) (orders.Ask, *messages.RequestError) {
 	}
 	ask := orders.Ask{
 		Numbers: req.Numbers, SiteID: orDefault(req.SiteID, w.site), PeerID: orDefault(req.SIPPeer, w.peer),
-		PartialAllowed: req.AllowsPartial(), Backorder: req.WantsBackorder(),
+		PartialAllowed: req.AllowsPartial(), Backorder: req.WantsBackorder(), Reserve: req.WantsReserve(),
 	}
 	switch {
 	case in.kind == messages.Cancel:
@@ -222,8 +222,6 @@ func (w *Worker) askOf(in *incoming) (orders.Ask, *messages.RequestError) {
 		return orders.Ask{Numbers: req.Numbers, Mode: req.Mode, Protected: req.Protected}, nil
 	case in.kind != messages.Provision:
 		return invalid("subject", fmt.Sprintf("the kind %s is not built yet", in.kind))
-	case req.WantsReserve():
-		return invalid("reserve", "reserve: reservations are not built yet: leave it out or set it to false")
 	case req.Criteria == nil:
 		return ask, nil
 	}

@@ -19,7 +19,7 @@ func viewOf(r *orders.Record) messages.OrderView {
 		Key: string(r.Key), RequestID: r.RequestID, Tenant: orDefault(r.Tenant, messages.NoTenant), Kind: messages.Kind(r.Kind), State: string(orders.StateOf(r)),
 		Generation: r.Generation, Sandbox: r.Sandbox, AcceptedAt: r.AcceptedAt, Asked: nonNil(r.Ask.Numbers), Numbers: nonNil(r.Held()),
 		BandwidthOrders: nonNil(bandwidthOrders(r)), Metadata: r.Metadata,
-		Criteria: r.Ask.Criteria, Quantity: r.Ask.Quantity, Backorder: r.Ask.Backorder, Mode: r.Ask.Mode, Protected: r.Ask.Protected,
+		Criteria: r.Ask.Criteria, Quantity: r.Ask.Quantity, Backorder: r.Ask.Backorder, Reserve: r.Ask.Reserve, Mode: r.Ask.Mode, Protected: r.Ask.Protected,
 		Cancels: string(r.Ask.Target),
 	}
 	if r.Cancel != nil {

@@ -39,6 +39,7 @@ type provisionCmd struct {
 	Numbers        []string `arg:"" optional:"" name:"number" help:"Numbers in E.164, such as +19195551234; in their place criteria can say which are wanted."`
 	Quantity       *int     `env:"-" placeholder:"N" help:"How many to order by criteria; needed there."`
 	Backorder      bool     `env:"-" help:"Wait for stock at Bandwidth, for days if need be; goes with criteria. publish cancel ends the waiting."`
+	Reserve        bool     `env:"-" help:"Hold each number by a reservation before it is ordered; for up to 100 numbers, and not with --backorder."`
 	PartialAllowed bool     `env:"-" name:"partial-allowed" negatable:"" default:"true" help:"Take less than all."`
 	SiteID         string   `env:"-" name:"site-id" help:"Site; the workers' default if left out."`
 	SIPPeer        string   `env:"-" name:"sip-peer" help:"SIP peer; the workers' default if left out."`
@@ -60,6 +61,9 @@ func (f provisionCmd) Run(p *program, c *cli) error {
 	}
 	if f.Backorder {
 		r.Backorder = &f.Backorder
+	}
+	if f.Reserve {
+		r.Reserve = &f.Reserve
 	}
 	if !f.PartialAllowed {
 		r.PartialAllowed = new(bool)

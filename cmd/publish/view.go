@@ -91,10 +91,15 @@ func (v *orderView) asks() string {
 		return "cancel of order " + v.Cancels
 	case len(v.Criteria) > 0 && v.Backorder:
 		return fmt.Sprintf("%s of %s that it may wait for", v.Kind, count(v.Quantity))
-	case len(v.Criteria) > 0:
-		return fmt.Sprintf("%s of %s", v.Kind, count(v.Quantity))
 	}
-	text := fmt.Sprintf("%s of %s", v.Kind, count(len(v.Asked)))
+	wanted := len(v.Asked)
+	if len(v.Criteria) > 0 {
+		wanted = v.Quantity
+	}
+	text := fmt.Sprintf("%s of %s", v.Kind, count(wanted))
+	if v.Reserve {
+		text += ", reserved first"
+	}
 	if v.Mode != "" {
 		text += ", mode " + v.Mode
 	}

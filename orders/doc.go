@@ -27,6 +27,8 @@
 //	among the numbers' registration          some registered, not published   the same; each by compare-and-set (P36)
 //	after the event, before the mark         the same                         the same; ids are deterministic (P23)
 //
+// Numbers are reserved before a purchase, and given back, by tables of their own: see reserving.go and release.go.
+//
 // Rules are cited by their numbers (P1 to P40) from the project's protocol, which was checked by exhaustive search
 // of a model; each citation stands where the rule is kept.
 package orders

@@ -18,6 +18,8 @@ var advice = map[string]string{
 	"5023":    "sip_peer does not belong to the site: list its peers with `worker peers SITE_ID`",
 	"5033":    "the number was given back recently and cannot be brought back: order another one",
 	"5034":    "the number was given back recently and cannot be brought back: order another one",
+	"5042":    "the reservation had ended, and the order was sent once more without it: see what that ended with",
+	"5043":    "the reservation had ended, and the order was sent once more without it: see what that ended with",
 	"5062":    "this account needs a SIP peer in every order: set sip_peer",
 	"5070":    "Bandwidth does not take this for a telephone number: correct it",
 	"5094":    "the site is locked: ask Bandwidth's support",

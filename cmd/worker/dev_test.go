@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"bandwidthworker/worker/workertest/scripts"
 )
 
 // TestDevTakesAPlainClient orders as a system does that knows only the contract: JSON on a subject.
 func TestDevTakesAPlainClient(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), scripts.WaitLimit)
 	defer cancel()
 	stop, interrupt := context.WithCancel(ctx)
 	var stdout, stderr output

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bandwidthworker/bwclient/bwfake"
+	"bandwidthworker/worker/workertest/scripts"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -26,9 +27,6 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"worker": main})
 }
-
-// waitLimit bounds every wait of a script.
-const waitLimit = 40 * time.Second
 
 // example is Kazoo's example file, beside the repository.
 var example = filepath.Join("..", "..", "..", "shared", "seed", "number_manager.bandwidth2.json")
@@ -72,9 +70,9 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "waitfor": waitFor, "account": accountEnv, "serving": servingEnv, "slow": slow, "waitorders": waitOrders, "orders": ordersAre, "interrupt": interrupt, "get": get,
-		},
+		Cmds: scripts.With(map[string]scripts.Verb{
+			"account": accountEnv, "serving": servingEnv, "slow": slow, "waitorders": waitOrders, "orders": ordersAre, "interrupt": interrupt, "get": get,
+		}),
 	})
 }
 
@@ -98,64 +96,6 @@ func buildPublish(t *testing.T) string {
 		t.Fatalf("build publish: %v\n%s", err, out)
 	}
 	return dir
-}
-
-// code runs a program and wants its exit code: code N PROGRAM ARGS…
-func code(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N PROGRAM ARGS…")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	var exit *exec.ExitError
-	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if got != want {
-		ts.Fatalf("the exit code is %d, not %d", got, want)
-	}
-}
-
-// until tries again and again, until it is true or the time is over.
-func until(ts *testscript.TestScript, what string, f func() bool) {
-	limit, again := time.NewTimer(waitLimit), time.NewTicker(20*time.Millisecond)
-	defer limit.Stop()
-	defer again.Stop()
-	for !f() {
-		select {
-		case <-again.C:
-		case <-limit.C:
-			ts.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-// waitFor waits until a file holds what a pattern matches, and sets a variable to its first group: waitfor FILE PATTERN
-// [VARIABLE]
-func waitFor(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 || len(args) > 3 {
-		ts.Fatalf("usage: waitfor FILE PATTERN [VARIABLE]")
-	}
-	pattern, err := regexp.Compile("(?m)" + args[1])
-	ts.Check(err)
-	var found []string
-	data := []byte{}
-	defer func() {
-		if found == nil {
-			ts.Logf("[%s]\n%s", args[0], data)
-		}
-	}()
-	until(ts, args[1], func() bool {
-		data, _ = os.ReadFile(ts.MkAbs(args[0])) // it may not be there yet
-		found = pattern.FindStringSubmatch(string(data))
-		return found != nil
-	})
-	if len(args) == 3 {
-		ts.Setenv(args[2], found[len(found)-1])
-	}
 }
 
 // accountEnv sets variables for the account at the simulator: account
@@ -193,7 +133,7 @@ func slow(ts *testscript.TestScript, _ bool, args []string) {
 func waitOrders(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	until(ts, args[0]+" orders", func() bool { return len(simOf(ts).Orders()) >= n })
+	scripts.Until(ts, args[0]+" orders", func() bool { return len(simOf(ts).Orders()) >= n })
 }
 
 // ordersAre wants so many orders at the simulator, each with a name that matches a pattern: orders N PATTERN
@@ -215,7 +155,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var pid int
 	_, err := fmt.Sscan(ts.ReadFile(args[0]), &pid)
 	ts.Check(err)
-	until(ts, "the end of the process", func() bool { return errors.Is(syscall.Kill(pid, syscall.SIGINT), syscall.ESRCH) })
+	scripts.Until(ts, "the end of the process", func() bool { return errors.Is(syscall.Kill(pid, syscall.SIGINT), syscall.ESRCH) })
 }
 
 // get wants a status and a body that matches a pattern, in the end: get STATUS URL PATTERN
@@ -223,7 +163,7 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[2])
 	ts.Check(err)
 	client := &http.Client{Timeout: 10 * time.Second}
-	until(ts, args[1], func() bool {
+	scripts.Until(ts, args[1], func() bool {
 		resp, err := client.Get(args[1])
 		ts.Check(err)
 		defer func() { _ = resp.Body.Close() }()

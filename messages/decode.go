@@ -14,8 +14,13 @@ import (
 // maxDepth bounds how deep a body may nest.
 const maxDepth = 16
 
-// criteriaFields are the fields of [Criteria], by their JSON names.
-var criteriaFields = jsonFields(reflect.TypeFor[Criteria]())
+// nestedFields are the fields of the objects that a body may hold, by the object's path.
+var nestedFields = map[string][]string{
+	"criteria":                   jsonFields(reflect.TypeFor[Criteria]()),
+	"subscriber":                 jsonFields(reflect.TypeFor[Subscriber]()),
+	"subscriber.service_address": jsonFields(reflect.TypeFor[ServiceAddress]()),
+	"wireless_info":              jsonFields(reflect.TypeFor[WirelessInfo]()),
+}
 
 func jsonFields(t reflect.Type) []string {
 	var names []string
@@ -190,12 +195,13 @@ func (c *keyCheck) take(tok json.Token) *RequestError {
 
 func (c *keyCheck) takeKey(l *level, key string) *RequestError {
 	path, depth := join(l.path, key), len(c.stack)
+	nested, strict := nestedFields[l.path]
 	switch {
 	case l.seen[key]:
 		return malformed(path, "%s: the field stands twice", path)
 	case depth == 1 && !slices.Contains(c.fields, key) && ofAnotherKind(key):
 		return malformed(path, "%s: a %s request has no such field", path, c.kind)
-	case depth == 1 && !slices.Contains(c.fields, key), depth == 2 && l.path == "criteria" && !slices.Contains(criteriaFields, key):
+	case depth == 1 && !slices.Contains(c.fields, key), strict && !slices.Contains(nested, key):
 		return malformed(path, "%s: there is no such field", path)
 	}
 	l.seen[key] = true

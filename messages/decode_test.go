@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -156,12 +155,11 @@ func TestMalformed(t *testing.T) {
 // TestSixteenLevels: the deepest body that is looked at.
 func TestSixteenLevels(t *testing.T) {
 	deep := func(n int) []byte {
-		return []byte(`{"request_id":"a","numbers":["+19195551234"],"subscriber":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`)
+		return []byte(`{"request_id":"a","numbers":["+19195551234"],"metadata":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`)
 	}
-	if _, err := messages.Decode(messages.PortIn, deep(15)); err != nil {
-		t.Errorf("16 levels: %v", err)
-	}
-	_, err := messages.Decode(messages.PortIn, deep(16))
+	_, err := messages.Decode(messages.PortIn, deep(15)) // of the wrong type, and not too deep
+	refusal(t, "16 levels", err, messages.ReasonMalformed, "metadata", "a list")
+	_, err = messages.Decode(messages.PortIn, deep(16))
 	refusal(t, "17 levels", err, messages.ReasonMalformed, "", "16 levels")
 }
 
@@ -172,7 +170,7 @@ var fields = map[messages.Kind]string{
 	messages.Disconnect: "request_id tenant metadata numbers mode protected",
 	messages.Cancel:     "request_id tenant metadata order_request_id",
 	messages.PortIn: "request_id tenant metadata site_id sip_peer numbers billing_telephone_number new_billing_telephone_number requested_foc_date " +
-		"loa_authorizing_person subscriber wireless_info triggered partial_port alternate_spid target_resp_org_id draft",
+		"loa_authorizing_person subscriber wireless_info tn_attributes triggered partial_port alternate_spid target_resp_org_id draft",
 }
 
 // criteriaFields are those of criteria.
@@ -204,8 +202,6 @@ var samples = map[string]string{
 func fitting(t *testing.T, name string, typ reflect.Type) []string {
 	t.Helper()
 	switch {
-	case typ == reflect.TypeFor[json.RawMessage]():
-		return slices.Sorted(maps.Keys(samples))
 	case typ.Kind() == reflect.Pointer && typ.Elem().Kind() == reflect.Struct, typ.Kind() == reflect.Map:
 		return []string{"an object"}
 	case typ.Kind() == reflect.Pointer && typ.Elem().Kind() == reflect.Bool:
@@ -238,8 +234,8 @@ func TestEveryFieldOfEveryKind(t *testing.T) {
 				switch {
 				case !slices.Contains(of, name):
 					refusal(t, what, err, messages.ReasonMalformed, name, "a "+string(kind)+" request has no such field")
-				case name == "criteria" && called == "an object":
-					refusal(t, what, err, messages.ReasonMalformed, "criteria.x", "no such field")
+				case slices.Contains([]string{"criteria", "subscriber", "wireless_info"}, name) && called == "an object":
+					refusal(t, what, err, messages.ReasonMalformed, name+".x", "no such field")
 				case slices.Contains(fitting(t, name, typ), called):
 					if err != nil {
 						t.Errorf("%s: %v", what, err)
@@ -289,6 +285,49 @@ func TestEveryFieldOfCriteria(t *testing.T) {
 				continue
 			}
 			refusal(t, body, err, messages.ReasonMalformed, "criteria."+name, strings.TrimSuffix(called, " 1.5"))
+		}
+	}
+}
+
+// TestFieldsOfPortIns: the objects of a port-in are as strict as its body.
+func TestFieldsOfPortIns(t *testing.T) {
+	types := map[string]reflect.Type{
+		"subscriber": reflect.TypeFor[messages.Subscriber](), "subscriber.service_address": reflect.TypeFor[messages.ServiceAddress](),
+		"wireless_info": reflect.TypeFor[messages.WirelessInfo](),
+	}
+	for path, names := range map[string]string{
+		"subscriber": "subscriber_type business_name first_name last_name service_address",
+		"subscriber.service_address": "house_prefix house_number house_suffix pre_directional street_name street_suffix post_directional address_line2 " +
+			"city state_code zip plus_four county country address_type",
+		"wireless_info": "account_number pin_number",
+	} {
+		in := func(name, value string) []byte {
+			body := fmt.Sprintf("{%q:%s}", name, value)
+			for _, outer := range slices.Backward(strings.Split(path, ".")) {
+				body = fmt.Sprintf("{%q:%s}", outer, body)
+			}
+			return []byte(body)
+		}
+		have := jsonTypes(types[path])
+		if len(have) != len(strings.Fields(names)) {
+			t.Errorf("%s has %d fields, and %q in the contract", path, len(have), names)
+		}
+		for _, name := range strings.Fields(names) {
+			for called, value := range samples {
+				_, err := messages.Decode(messages.PortIn, in(name, value))
+				switch {
+				case name == "service_address" && called == "an object":
+					refusal(t, name, err, messages.ReasonMalformed, path+"."+name+".x", "no such field")
+				case called == fitting(t, name, have[name])[0]:
+					if err != nil {
+						t.Errorf("%s.%s: %v", path, name, err)
+					}
+				default:
+					refusal(t, name, err, messages.ReasonMalformed, path+"."+name, strings.TrimSuffix(called, " 1.5"))
+				}
+			}
+			_, err := messages.Decode(messages.PortIn, in(strings.ToUpper(name), `"x"`))
+			refusal(t, name, err, messages.ReasonMalformed, path+"."+strings.ToUpper(name), "no such field")
 		}
 	}
 }

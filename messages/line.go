@@ -23,6 +23,10 @@ func (e *Event) Line() string {
 		b.WriteString(": taken in")
 	case Submitted:
 		fmt.Fprintf(&b, ": Bandwidth has it as order %s", e.BandwidthOrderID)
+		if e.Kind == PortIn && e.BandwidthStatus != "" {
+			b.WriteString(", " + e.BandwidthStatus)
+		}
+		b.WriteString(errorsText(e))
 	case Backordered:
 		if len(e.Numbers) > 0 {
 			fmt.Fprintf(&b, ": has %s and waits for more stock at Bandwidth", numbersText(e.Numbers))
@@ -63,6 +67,8 @@ func (e *Event) doneText() string {
 		return "nothing more is bought"
 	case e.Kind == Disconnect:
 		return "released " + numbersText(e.Numbers)
+	case e.Kind == PortIn:
+		return "ported " + numbersText(e.Numbers)
 	default:
 		return numbersText(e.Numbers)
 	}
@@ -89,9 +95,15 @@ func missingText(e *Event) string {
 		}
 		b.WriteString(", not " + numbersText(failed))
 	}
-	if e.Reason == ReasonCancelled {
-		return b.String() // there is no more to say
+	if e.Reason == ReasonCancelled && e.Kind != PortIn {
+		return b.String() // whoever cancelled it knows why
 	}
+	return b.String() + errorsText(e)
+}
+
+// errorsText lists the event's errors.
+func errorsText(e *Event) string {
+	var b strings.Builder
 	for _, err := range e.Errors {
 		b.WriteString("; ")
 		if err.Code != string(e.Reason) {

@@ -33,6 +33,15 @@ func TestLineOfEveryKind(t *testing.T) {
 		}}, "partial     disconnect a: released +19195550001, incomplete, not +19195550002; 5006 not on the account"},
 		{messages.Event{Kind: messages.Cancel, Outcome: messages.Completed, Numbers: []string{}}, "completed   cancel a: nothing more is bought"},
 		{messages.Event{Kind: messages.Cancel, Outcome: messages.Completed, Sandbox: true}, "completed   cancel a: nothing more is bought (sandbox: nothing was closed)"},
+		{messages.Event{Kind: messages.PortIn, Outcome: messages.Submitted, BandwidthOrderID: "p7", BandwidthStatus: "FOC"}, "submitted   portin a: Bandwidth has it as order p7, FOC"},
+		{messages.Event{Kind: messages.PortIn, Outcome: messages.Submitted, BandwidthOrderID: "p7", BandwidthStatus: "EXCEPTION", Errors: []messages.EventError{
+			{Code: "7205", Description: "on another order"},
+		}}, "submitted   portin a: Bandwidth has it as order p7, EXCEPTION; 7205 on another order"},
+		{messages.Event{Kind: messages.PortIn, Outcome: messages.Completed, Numbers: two}, "completed   portin a: ported +19195550001 +19195550002"},
+		{messages.Event{Kind: messages.PortIn, Outcome: messages.Completed, Numbers: one, Sandbox: true}, "completed   portin a: ported +19195550001 (sandbox: nothing was ported)"},
+		{messages.Event{Kind: messages.PortIn, Outcome: messages.Failed, Reason: messages.ReasonCancelled, FailedNumbers: []messages.FailedNumber{{Number: one[0]}}, Errors: []messages.EventError{
+			{Code: "7205", Description: "on another order"}, {Code: "cancelled", Description: "Bandwidth shows it as CANCELLED"},
+		}}, "failed      portin a: cancelled, not +19195550001; 7205 on another order; Bandwidth shows it as CANCELLED"},
 		{messages.Event{Kind: messages.Search, Outcome: messages.Completed, Sandbox: true}, "completed   search a: no numbers"},
 	} {
 		c.event.RequestID = "a"

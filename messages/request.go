@@ -65,22 +65,6 @@ type Criteria struct {
 	LocalCallingArea *bool  `json:"local_calling_area,omitempty"`
 }
 
-// PortInFields are the port-in order's fields, by the vendor's names in snake case.
-type PortInFields struct {
-	BillingTelephoneNumber    string          `json:"billing_telephone_number,omitempty"`
-	NewBillingTelephoneNumber string          `json:"new_billing_telephone_number,omitempty"`
-	RequestedFOCDate          string          `json:"requested_foc_date,omitempty"`
-	LOAAuthorizingPerson      string          `json:"loa_authorizing_person,omitempty"`
-	Subscriber                json.RawMessage `json:"subscriber,omitempty"`
-	WirelessInfo              json.RawMessage `json:"wireless_info,omitempty"`
-	Triggered                 *bool           `json:"triggered,omitempty"`
-	PartialPort               *bool           `json:"partial_port,omitempty"`
-	AlternateSPID             string          `json:"alternate_spid,omitempty"`
-	TargetRespOrgID           string          `json:"target_resp_org_id,omitempty"`
-	// Draft holds the order at Bandwidth until it is submitted.
-	Draft *bool `json:"draft,omitempty"`
-}
-
 // AllowsPartial reports whether less than was asked for is taken; true where it was left out.
 func (r *Request) AllowsPartial() bool { return r.PartialAllowed == nil || *r.PartialAllowed }
 
@@ -115,7 +99,7 @@ var fieldsOf = map[Kind][]string{
 	Disconnect: {"numbers", "mode", "protected"},
 	Cancel:     {"order_request_id"},
 	PortIn: {"site_id", "sip_peer", "numbers", "billing_telephone_number", "new_billing_telephone_number", "requested_foc_date",
-		"loa_authorizing_person", "subscriber", "wireless_info", "triggered", "partial_port", "alternate_spid", "target_resp_org_id", "draft"},
+		"loa_authorizing_person", "subscriber", "wireless_info", "tn_attributes", "triggered", "partial_port", "alternate_spid", "target_resp_org_id", "draft"},
 }
 
 // ContentHash returns the hash by which two requests with one request id are compared: SHA-256, in hex, over the

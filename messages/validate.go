@@ -294,13 +294,6 @@ func (r *Request) checkDisconnect() *RequestError {
 	return nil
 }
 
-func (r *Request) checkPortIn() *RequestError {
-	if b := r.BillingTelephoneNumber; b != "" && !ValidNumber(b) {
-		return invalid("billing_telephone_number", "%q is not a telephone number in E.164 such as +19195551234", b)
-	}
-	return nil
-}
-
 func (r *Request) checkCancel() *RequestError {
 	switch {
 	case r.OrderRequestID == "":

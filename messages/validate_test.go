@@ -98,6 +98,39 @@ func TestInvalid(t *testing.T) {
 		{"a bad billing number", messages.PortIn, `{"request_id":"a","numbers":["` + n1 + `"],"billing_telephone_number":"9195551234"}`, "billing_telephone_number", `"9195551234"`},
 		{"a port's bad site", messages.PortIn, `{"request_id":"a","numbers":["` + n1 + `"],"site_id":"x"}`, "site_id", `"x"`},
 	}
+	port := func(fields string) string { return `{"request_id":"a","numbers":["` + n1 + `"],` + fields + `}` }
+	address := func(field string) string { return port(`"subscriber":{"service_address":{` + field + `}}`) }
+	for _, r := range []row{
+		{"another bad billing number", "", port(`"new_billing_telephone_number":"1"`), "new_billing_telephone_number", `"1"`},
+		{"a day", "", port(`"requested_foc_date":"2026-03-02"`), "", ""},
+		{"a day of the vendor's", "", port(`"requested_foc_date":"2026-03-02Z"`), "", ""},
+		{"a time", "", port(`"requested_foc_date":"2026-03-02T11:30:00.000-04:00"`), "", ""},
+		{"no day", "", port(`"requested_foc_date":"2026-02-30"`), "requested_foc_date", `"2026-02-30"`},
+		{"another form of day", "", port(`"requested_foc_date":"03/02/2026"`), "requested_foc_date", "2026-03-02T15:30:00Z"},
+		{"a name as long as can be", "", port(`"loa_authorizing_person":"Zoë Müller Üben"`), "", ""},
+		{"a name too long", "", port(`"loa_authorizing_person":"Zoë Müller Übenz"`), "loa_authorizing_person", "16 characters; at most 15"},
+		{"a name with a tab", "", port(`"loa_authorizing_person":"Zoë\tM"`), "loa_authorizing_person", "cannot be shown"},
+		{"a name with a space at its end", "", port(`"loa_authorizing_person":"Zoë "`), "loa_authorizing_person", "space"},
+		{"attributes", "", port(`"tn_attributes":["External","Protected","Imported"]`), "", ""},
+		{"an attribute twice", "", port(`"tn_attributes":["External","External"]`), "tn_attributes", "twice"},
+		{"an unknown attribute", "", port(`"tn_attributes":["protected"]`), "tn_attributes", `"protected"`},
+		{"a bad provider", "", port(`"alternate_spid":"X-455"`), "alternate_spid", `"X-455"`},
+		{"a short RespOrg", "", port(`"target_resp_org_id":"JYT1"`), "target_resp_org_id", `"JYT1"`},
+		{"a bad subscriber type", "", port(`"subscriber":{"subscriber_type":"business"}`), "subscriber.subscriber_type", `"business"`},
+		{"25 characters", "", port(`"subscriber":{"business_name":"` + strings.Repeat("ü", 25) + `"}`), "", ""},
+		{"26 characters", "", port(`"subscriber":{"business_name":"` + strings.Repeat("ü", 26) + `"}`), "subscriber.business_name", "26 characters; at most 25"},
+		{"a long first name", "", port(`"subscriber":{"first_name":"` + strings.Repeat("a", 26) + `"}`), "subscriber.first_name", "at most 25"},
+		{"a long last name", "", port(`"subscriber":{"last_name":"` + strings.Repeat("a", 26) + `"}`), "subscriber.last_name", "at most 25"},
+		{"a bad state", "", address(`"state_code":"nc"`), "subscriber.service_address.state_code", `"nc"`},
+		{"a bad plus four", "", address(`"plus_four":"12"`), "subscriber.service_address.plus_four", `"12"`},
+		{"a long street", "", address(`"street_name":"` + strings.Repeat("a", 65) + `"`), "subscriber.service_address.street_name", "at most 64"},
+		{"a long city", "", address(`"city":"` + strings.Repeat("a", 65) + `"`), "subscriber.service_address.city", "at most 64"},
+		{"a long PIN", "", port(`"wireless_info":{"pin_number":"` + strings.Repeat("1", 65) + `"}`), "wireless_info.pin_number", "at most 64"},
+		{"a bad account", "", port(`"wireless_info":{"account_number":" 7712"}`), "wireless_info.account_number", "space"},
+	} {
+		r.kind = messages.PortIn
+		rows = append(rows, r)
+	}
 	for _, bad := range []string{" ", "a b", "a\\n", "a*", "a>", "ä", "a\\u0000", "a\\\\", "a\\\"", "a#"} {
 		rows = append(rows, row{"request id " + bad, messages.Cancel, `{"request_id":"` + bad + `","order_request_id":"b"}`, "request_id", "characters"})
 	}
@@ -161,6 +194,33 @@ func TestDefaults(t *testing.T) {
 		r := messages.Request{PartialAllowed: c.given, Backorder: c.given, Reserve: c.given}
 		if r.AllowsPartial() != c.partial || r.WantsBackorder() != c.backorder || r.WantsReserve() != c.reserve {
 			t.Errorf("%v: partial %v, backorder %v, reserve %v", c.given, r.AllowsPartial(), r.WantsBackorder(), r.WantsReserve())
+		}
+	}
+}
+
+// TestPortInSecretsAreNotQuoted: no sentence and no print of a request holds its secrets.
+func TestPortInSecretsAreNotQuoted(t *testing.T) {
+	const secret = "7712hunter2"
+	for _, body := range []string{
+		`{"request_id":"a","numbers":["+19195551234"],"wireless_info":{"account_number":" ` + secret + `"}}`,
+		`{"request_id":"a","numbers":["+19195551234"],"wireless_info":{"pin_number":"` + secret + `\t"}}`,
+		`{"request_id":"a","numbers":["+19195551234"],"wireless_info":{"pin_number":"` + strings.Repeat(secret, 9) + `"}}`,
+		`{"request_id":"a","numbers":["+19195551234"],"wireless_info":["` + secret + `"]}`,
+		`{"request_id":"a","numbers":["+19195551234"],"wireless_info":"` + secret + `"}`,
+		`{"request_id":"a","wireless_info":{"pin_number":"` + secret + `"`,
+	} {
+		r, err := messages.Decode(messages.PortIn, []byte(body))
+		if err == nil {
+			err = r.Validate(messages.PortIn)
+		}
+		if err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	w := messages.WirelessInfo{AccountNumber: secret, PinNumber: secret}
+	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(form, struct{ W messages.WirelessInfo }{w}); strings.Contains(text, secret) {
+			t.Errorf("%s prints %s", form, text)
 		}
 	}
 }

@@ -193,13 +193,16 @@ func TestNeedsAcceptDouble(t *testing.T) {
 		reason  messages.Reason
 		request string
 		want    bool
+		kind    messages.Kind
 	}{
-		"a backorder of unknown outcome": {messages.ReasonOutcomeUnknown, `{"backorder":true}`, true},
-		"exact numbers":                  {messages.ReasonOutcomeUnknown, `{"numbers":["+19195551234"]}`, false},
-		"a backorder that failed":        {messages.ReasonBandwidthFailed, `{"backorder":true}`, false},
-		"nothing decoded":                {messages.ReasonOutcomeUnknown, `null`, false},
+		"a port-in of unknown outcome":   {reason: messages.ReasonOutcomeUnknown, request: `{"numbers":["+19195551234"]}`, want: true, kind: messages.PortIn},
+		"a port-in that was cancelled":   {reason: messages.ReasonCancelled, request: `{"numbers":["+19195551234"]}`, kind: messages.PortIn},
+		"a backorder of unknown outcome": {messages.ReasonOutcomeUnknown, `{"backorder":true}`, true, messages.Provision},
+		"exact numbers":                  {messages.ReasonOutcomeUnknown, `{"numbers":["+19195551234"]}`, false, messages.Provision},
+		"a backorder that failed":        {messages.ReasonBandwidthFailed, `{"backorder":true}`, false, messages.Provision},
+		"nothing decoded":                {messages.ReasonOutcomeUnknown, `null`, false, messages.Provision},
 	} {
-		for _, l := range []messages.DeadLetter{{Reason: c.reason, Request: []byte(c.request)}, {Reason: c.reason, Replay: []byte(c.request)}} {
+		for _, l := range []messages.DeadLetter{{Kind: c.kind, Reason: c.reason, Request: []byte(c.request)}, {Kind: c.kind, Reason: c.reason, Replay: []byte(c.request)}} {
 			if got := (bus.Letter{DeadLetter: l}).NeedsAcceptDouble(); got != c.want {
 				t.Errorf("%s: %t", name, got)
 			}

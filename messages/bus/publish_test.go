@@ -81,8 +81,9 @@ func TestRefusedBeforeSending(t *testing.T) {
 		{"a wildcard as tenant", messages.Provision, messages.Request{RequestID: "r", Tenant: ">", Numbers: []string{number}}, messages.ReasonInvalid, "tenant"},
 		{"a field of another kind", messages.Cancel, messages.Request{RequestID: "r", OrderRequestID: "o", Numbers: []string{number}}, messages.ReasonMalformed, "numbers"},
 		{"an unknown kind", "rent", messages.Request{RequestID: "r"}, messages.ReasonMalformed, ""},
-		{"too large", messages.PortIn, messages.Request{RequestID: "r", Numbers: []string{number},
-			PortInFields: messages.PortInFields{LOAAuthorizingPerson: strings.Repeat("x", messages.MaxBody)}}, messages.ReasonMalformed, ""},
+		{"too large", messages.PortIn, messages.Request{RequestID: "r", Numbers: []string{number}, OrderRequestID: strings.Repeat("x", messages.MaxBody)}, messages.ReasonMalformed, ""},
+		{"a long name", messages.PortIn, messages.Request{RequestID: "r", Numbers: []string{number},
+			PortInFields: messages.PortInFields{LOAAuthorizingPerson: strings.Repeat("x", 16)}}, messages.ReasonInvalid, "loa_authorizing_person"},
 	} {
 		for name, send := range map[string]func() (bus.Receipt, error){
 			"publish": func() (bus.Receipt, error) { return w.bus.Publish(t.Context(), c.kind, &c.request) },

@@ -30,10 +30,13 @@ type ReplayResult struct {
 }
 
 // NeedsAcceptDouble reports whether a replay of the letter may buy twice, and nothing can rule it out (P21b): its
-// outcome is unknown, and Bandwidth chose the numbers itself.
+// outcome is unknown, and Bandwidth chose the numbers itself, or they are ported in.
 func (l Letter) NeedsAcceptDouble() bool {
 	if l.Reason != messages.ReasonOutcomeUnknown {
 		return false
+	}
+	if l.Kind == messages.PortIn {
+		return true
 	}
 	for _, body := range []json.RawMessage{l.Request, l.DeadLetter.Replay} {
 		var r struct {

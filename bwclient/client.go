@@ -120,6 +120,7 @@ type call struct {
 	op, method, path string
 	order            OrderID
 	customerOrderID  string
+	secrets          []string // of the request; no error repeats them
 }
 
 func (k call) failed(err error) *Error {

@@ -19,8 +19,19 @@ type form struct {
 	echo  string // the element that repeats the request, with the id
 	below string // what the path in Location has before the id
 	taken []int  // the statuses of a request that was taken
-	// status says that a refusal is a ResponseStatus and not an ErrorList.
-	status bool
+	// refusal is the element right under the root that refuses a request; empty means an Error in an ErrorList.
+	refusal string
+	// word is the element of the status word; empty means OrderStatus.
+	word string
+}
+
+// answered returns what a request that was taken is answered with, beside its id. Errors are those of a port-in.
+func (f form) answered(id string, root *node) Created {
+	c := Created{OrderID: OrderID(id), Status: root.value("OrderStatus")}
+	if f.word != "" {
+		c.Status, c.Errors = root.value(f.word), portInErrors(root).list
+	}
+	return c
 }
 
 // invalid makes the error of a request that breaks a limit: it was not sent, and would end the same again.
@@ -106,7 +117,7 @@ func (c *Client) created(k call, f form, a answer) (Created, error) {
 			id = idInLocation(a.Header.Get("Location"), f.below)
 		}
 		if id != "" {
-			return Created{OrderID: OrderID(id), Status: root.value("OrderStatus")}, nil
+			return f.answered(id, root), nil
 		}
 	}
 	e := c.refusal(k, a)
@@ -137,11 +148,11 @@ func (c *Client) refusal(k call, a answer) *Error {
 
 // refuses reports whether an answer refuses a request in the form that is documented for it.
 func (f form) refuses(body []byte) bool {
-	if !f.status {
+	if f.refusal == "" {
 		return listsErrors(body)
 	}
 	root, err := parseAs(body, f.root)
-	return err == nil && root.child("ResponseStatus").childText("ErrorCode", "Code") != ""
+	return err == nil && root.child(f.refusal).childText("ErrorCode", "Code") != ""
 }
 
 // listsErrors reports whether an answer refuses a request in the documented form: an ErrorList that holds errors.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // DebugLog is a file to which each exchange with Bandwidth is appended as text, for developers. Credentials and
@@ -97,6 +99,8 @@ func (t *debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 // write appends an exchange.
 func (t *debugTransport) write(began time.Time, req *http.Request, sent []byte, answer string, header http.Header, received []byte) {
 	secrets := t.secrets()
+	words := append(carrierSecrets(sent), carrierSecrets(received)...)
+	sent, received = []byte(maskWords(string(sent), words)), []byte(maskWords(string(received), words))
 	// Bodies are masked before each line gets its mark: a secret's form may go over several lines.
 	sent, received = []byte(mask(string(sent), secrets)), []byte(mask(string(received), secrets))
 	var b strings.Builder
@@ -167,12 +171,24 @@ func writeText(b *strings.Builder, mark string, text []byte) {
 }
 
 // secretForms are how credentials look where their text is not known, as a token's on its way here: OAuth's JSON and
-// form fields, the XML elements of passwords, and tokens and passwords as headers carry them.
+// form fields, the XML elements of passwords and of what a losing carrier lets numbers go for, and tokens and passwords as headers carry them.
 var secretForms = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)("(?:access_token|refresh_token|id_token|client_secret|password)"\s*:\s*")(?:[^"\\]|\\.)*`),
 	regexp.MustCompile(`(?i)(\b(?:access_token|refresh_token|id_token|client_secret|password)=)[^&\s]*`),
-	regexp.MustCompile(`(?is)(<(?:\w+:)?(?:[a-z]*password|pinnumber|access_token)(?:\s[^>]*)?>)(?:<!\[CDATA\[.*?\]\]>|[^<])*`),
+	regexp.MustCompile(`(?is)(<(?:\w+:)?(?:[a-z]*password|pinnumber|accountnumber|access_token)(?:\s[^>]*)?>)(?:<!\[CDATA\[.*?\]\]>|[^<])*`),
 	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`),
+}
+
+// carrierForm is what a losing carrier lets numbers go for, as a port-in carries it.
+var carrierForm = regexp.MustCompile(`(?is)<(?:\w+:)?(?:pinnumber|accountnumber)(?:\s[^>]*)?>([^<]*)<`)
+
+// carrierSecrets finds those in a body, so that they can be masked where an error's description repeats them.
+func carrierSecrets(body []byte) []string {
+	var out []string
+	for _, m := range carrierForm.FindAllSubmatch(body, -1) {
+		out = append(out, strings.TrimSpace(html.UnescapeString(string(m[1]))))
+	}
+	return out
 }
 
 // minSecret is the length below which a secret's own text is not looked for: it would stand in half the words.
@@ -193,3 +209,33 @@ func mask(text string, secrets []string) string {
 	}
 	return text
 }
+
+// maskWords replaces secrets by *** where they stand as words of their own: a PIN of four digits stands in many numbers.
+func maskWords(text string, secrets []string) string {
+	for _, s := range secrets {
+		if s == "" {
+			continue
+		}
+		var b strings.Builder
+		rest := text
+		for {
+			i := strings.Index(rest, s)
+			if i < 0 {
+				break
+			}
+			end := i + len(s)
+			if last, _ := utf8.DecodeLastRuneInString(rest[:i]); i > 0 && isWord(last) {
+				b.WriteString(rest[:end])
+			} else if next, _ := utf8.DecodeRuneInString(rest[end:]); end < len(rest) && isWord(next) {
+				b.WriteString(rest[:end])
+			} else {
+				b.WriteString(rest[:i] + "***")
+			}
+			rest = rest[end:]
+		}
+		text = b.String() + rest
+	}
+	return text
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

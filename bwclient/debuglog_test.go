@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"bandwidthworker/bwclient"
 )
 
@@ -48,7 +50,7 @@ func TestDebugLogHoldsNoSecret(t *testing.T) {
 	const token = "eyJhbGciOiJSUzI1NiJ9.payload.signature"
 	echo := "<OrderResponse><ErrorList><Error><Code>5002</Code><Description>" + password + "</Description></Error></ErrorList>" +
 		"<CallbackCredentials><BasicAuthentication><Username>u</Username><Password>\n   line-secret\n  </Password></BasicAuthentication></CallbackCredentials>" +
-		"<x:Password kind=\"a\">attribute-secret</x:Password><Password><![CDATA[cdata-secret]]></Password><PinNumber>9182</PinNumber></OrderResponse>"
+		"<x:Password kind=\"a\">attribute-secret</x:Password><Password><![CDATA[cdata-secret]]></Password><PinNumber>9182</PinNumber><WirelessInfo><AccountNumber>7712AABC</AccountNumber></WirelessInfo></OrderResponse>"
 	tokenAnswer := "{\n  \"access_token\" :\n    \"" + token + "\",\n  \"expires_in\": 3600\n}"
 	calls := func(c *bwclient.Client) {
 		_ = c.Authorize(t.Context())
@@ -124,7 +126,7 @@ func TestDebugLogChangesNothing(t *testing.T) {
 		url := serve(t, answer(status, createdBody))
 		got, err := client(t, url).CreateOrder(t.Context(), order(), soon())
 		with, errWith := client(t, url, func(c *bwclient.Config) { c.DebugLog = debugLog(t) }).CreateOrder(t.Context(), order(), soon())
-		if got != with || bwclient.CreationOf(err) != bwclient.CreationOf(errWith) || fmt.Sprint(err) != fmt.Sprint(errWith) {
+		if !cmp.Equal(got, with) || bwclient.CreationOf(err) != bwclient.CreationOf(errWith) || fmt.Sprint(err) != fmt.Sprint(errWith) {
 			t.Errorf("HTTP %d: %v, %v without the log; %v, %v with it", status, got, err, with, errWith)
 		}
 	}

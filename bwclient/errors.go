@@ -172,10 +172,11 @@ func IsCredentials(err error) bool {
 
 // ambiguousCode reports whether a code is one of Bandwidth's codes of failures on its side, after which an order may
 // exist all the same: the table of errors (dev.bandwidth.com/numbers/error.html) asks to look first (1000, 1010:
-// internal; 5003: provisioning failure; 5014, 5015, 5086: its own time ran out).
+// internal; 5003: provisioning failure; 5014, 5015, 5086: its own time ran out; of port-ins 7000, 7323, 7619, 7626: the
+// time with other carriers ran out; 7348: processing is suspended; 7999: internal).
 func ambiguousCode(code string) bool {
 	switch code {
-	case "1000", "1010", "5003", "5014", "5015", "5086":
+	case "1000", "1010", "5003", "5014", "5015", "5086", "7000", "7323", "7348", "7619", "7626", "7999":
 		return true
 	default:
 		return false
@@ -217,10 +218,10 @@ func (c *Client) answerError(k call, resp *http.Response, body []byte) *Error {
 	secrets := c.auth.secrets()
 	for i := range e.Details {
 		d := &e.Details[i]
-		d.Code, d.Description, d.Number = mask(d.Code, secrets), mask(d.Description, secrets), mask(d.Number, secrets)
+		d.Code, d.Description, d.Number = mask(d.Code, secrets), maskWords(mask(d.Description, secrets), k.secrets), mask(d.Number, secrets)
 	}
 	if len(e.Details) == 0 {
-		if text := excerpt(mask(string(body[:min(len(body), maxMasked)]), secrets)); text != "" {
+		if text := excerpt(maskWords(mask(string(body[:min(len(body), maxMasked)]), secrets), k.secrets)); text != "" {
 			e.Err = fmt.Errorf("the answer reads %q", text)
 		}
 	}

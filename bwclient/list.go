@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// OrderSummary is an order in a list.
+// OrderSummary is an order, or a port-in, in a list.
 type OrderSummary struct {
 	OrderID OrderID
 	// CustomerOrderID may be missing: read the order to learn it.
@@ -27,18 +27,32 @@ const (
 	maxListPages = 10
 )
 
+// listForm is how a resource answers a list.
+type listForm struct {
+	root, list, entry string // the entries stand in list; empty: right under the root
+	status            string // the element of an entry's status word
+}
+
+// orderListForm is the answer to GET /orders.
+var orderListForm = listForm{root: "ResponseSelectWrapper", list: "ListOrderIdUserIdDate", entry: "OrderIdUserIdDate", status: "OrderStatus"}
+
 // OrdersByCustomerOrderID lists the orders that Bandwidth finds by a customer order id. Compare each one's: a filter
 // that is not understood is ignored, and then every order is listed. No order at all is an empty list, whether the
 // answer is 200, 204 or 404 (Bandwidth's own sources give all three). It follows the list's pages; a list that it
 // cannot follow to its end is an error, since the order that is looked for may stand in the rest.
 func (c *Client) OrdersByCustomerOrderID(ctx context.Context, customerOrderID string) ([]OrderSummary, error) {
 	k := call{op: "list the orders with customer order id " + clip(customerOrderID, maxText), path: "orders", customerOrderID: customerOrderID}
-	list := orderList{seen: map[OrderID]bool{}}
+	return c.list(ctx, k, orderListForm, url.Values{"customerOrderId": {customerOrderID}})
+}
+
+// list reads a list to its end.
+func (c *Client) list(ctx context.Context, k call, form listForm, query url.Values) ([]OrderSummary, error) {
+	list := orderList{form: form, seen: map[OrderID]bool{}}
 	page := "1"
+	query.Set("size", strconv.Itoa(listSize))
 	for n := 1; n <= maxListPages; n++ {
-		body, err := c.read(ctx, k, url.Values{
-			"customerOrderId": {customerOrderID}, "page": {page}, "size": {strconv.Itoa(listSize)},
-		})
+		query.Set("page", page)
+		body, err := c.read(ctx, k, query)
 		var e *Error
 		nothing := err == nil && body == nil || errors.As(err, &e) && e.StatusCode == http.StatusNotFound
 		if nothing && n == 1 {
@@ -64,6 +78,7 @@ func (c *Client) OrdersByCustomerOrderID(ctx context.Context, customerOrderID st
 
 // orderList gathers the pages of a list.
 type orderList struct {
+	form   listForm
 	orders []OrderSummary
 	seen   map[OrderID]bool
 	total  *int // Bandwidth's count, the greatest of the pages'; nil where the list has none
@@ -72,18 +87,21 @@ type orderList struct {
 // add takes a page and returns the name of the next one; empty for none.
 func (l *orderList) add(body []byte) (next string, err error) {
 	body, links := cutLinks(body)
-	root, err := parseAs(body, "ResponseSelectWrapper")
+	root, err := parseAs(body, l.form.root)
 	if err != nil {
 		return "", err
 	}
-	list := root.child("ListOrderIdUserIdDate")
-	if list == nil && len(root.children) > 0 {
+	list := root
+	if l.form.list != "" {
+		list = root.child(l.form.list)
+	}
+	if len(root.children) > 0 && (list == nil || list == root && list.child("TotalCount", l.form.entry) == nil) {
 		return "", fmt.Errorf("%w: it holds no list of orders", ErrUnreadable)
 	}
 	if total := quantity(list.value("TotalCount")); total != nil && (l.total == nil || *total > *l.total) {
 		l.total = total
 	}
-	for _, e := range list.all("OrderIdUserIdDate") {
+	for _, e := range list.all(l.form.entry) {
 		id := OrderID(e.childText("orderId", "id"))
 		if !validID(string(id)) {
 			return "", fmt.Errorf("%w: an entry has no order id", ErrUnreadable)
@@ -92,7 +110,7 @@ func (l *orderList) add(body []byte) (next string, err error) {
 			continue
 		}
 		l.seen[id] = true
-		s := OrderSummary{OrderID: id, CustomerOrderID: e.childText("CustomerOrderId"), Status: e.childText("OrderStatus")}
+		s := OrderSummary{OrderID: id, CustomerOrderID: e.childText("CustomerOrderId"), Status: e.childText(l.form.status)}
 		if count := quantity(e.childText("CountOfTNs")); count != nil {
 			s.CountOfTNs = *count
 		}

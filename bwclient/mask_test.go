@@ -23,11 +23,30 @@ func TestMask(t *testing.T) {
 		"<Password>a</Password>":            "<Password>***</Password>",
 		"<apiPassword>a<b/></apiPassword>":  "<apiPassword>***<b/></apiPassword>",
 		"<PinNumber>\n1\n</PinNumber>":      "<PinNumber>***</PinNumber>",
+		"<AccountNumber>7A</AccountNumber>": "<AccountNumber>***</AccountNumber>",
+		"<AccountId>1</AccountId>":          "<AccountId>1</AccountId>",
 		"<PasswordHint>a</PasswordHint>":    "<PasswordHint>a</PasswordHint>",
 		"Bearer abcdefghijk":                "Bearer ***",
 		"a basic plan":                      "a basic plan",
 	} {
 		if got := mask(text, secrets); got != want {
+			t.Errorf("%q becomes %q; want %q", text, got, want)
+		}
+	}
+}
+
+// TestMaskWords: a PIN is masked where it stands alone, and a number that holds its digits stays.
+func TestMaskWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"PIN 1234 is wrong":           "PIN *** is wrong",
+		"1234":                        "***",
+		"1234 1234,1234":              "*** ***,***",
+		"+19195551234 and 1234567890": "+19195551234 and 1234567890",
+		"x1234 1234x ü1234":           "x1234 1234x ü1234",
+		"<PinNumber>1234</PinNumber>": "<PinNumber>***</PinNumber>",
+		"7712-AB":                     "***",
+	} {
+		if got := maskWords(text, []string{"", "1234", "7712-AB"}); got != want {
 			t.Errorf("%q becomes %q; want %q", text, got, want)
 		}
 	}

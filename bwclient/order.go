@@ -47,11 +47,14 @@ type Order struct {
 	BackOrderRequested bool
 }
 
-// Created is the answer to an order, or a disconnect, that was taken.
+// Created is the answer to an order, a disconnect or a port-in that was taken.
 type Created struct {
 	OrderID OrderID
 	// Status is Bandwidth's word, usually RECEIVED; it may be missing.
 	Status string
+	// Errors are those of a port-in that was taken all the same, each code and description once: its status is EXCEPTION
+	// then, and it can be mended at Bandwidth.
+	Errors []Detail
 }
 
 // orderBody is the wire form of an order, its elements in the documented order.

@@ -144,7 +144,7 @@ func decodeErrors(list *node) errorList {
 var numberShape = regexp.MustCompile(`^\+?\d{3,15}$`)
 
 // numbersIn returns the numbers below a list, each once, in whichever nesting: TelephoneNumber/FullNumber, FullNumber,
-// TelephoneNumber or Tn with the number as its text, or bare text.
+// TelephoneNumber, PhoneNumber or Tn with the number as its text, or bare text.
 func numbersIn(list *node) []string {
 	if list == nil {
 		return nil
@@ -152,7 +152,7 @@ func numbersIn(list *node) []string {
 	var texts []string
 	for _, c := range list.children {
 		switch strings.ToLower(c.name) {
-		case "telephonenumber", "fullnumber", "tn":
+		case "telephonenumber", "fullnumber", "phonenumber", "tn":
 			texts = append(texts, leaves(c)...)
 		}
 	}

@@ -31,7 +31,7 @@ type reservationBody struct {
 
 // reservationForm is the answer to POST /tnreservation: 201 without a body, the id in Location alone. A refusal is a
 // ResponseStatus.
-var reservationForm = form{root: "ReservationResponse", echo: "Reservation", below: "tnreservation", taken: []int{http.StatusCreated}, status: true}
+var reservationForm = form{root: "ReservationResponse", echo: "Reservation", below: "tnreservation", taken: []int{http.StatusCreated}, refusal: "ResponseStatus"}
 
 // Reserve reserves one number, E.164, once, under the rules of [Client.CreateOrder]: ask [CreationOf] of its error
 // whether it may be reserved all the same. Such a reservation cannot be found, and holds the number until it ends. The

@@ -175,9 +175,13 @@ func decodeDetails(body []byte) []Detail {
 		return nil
 	}
 	var out []Detail
+	general := root.child("Status")
 	root.walk(func(n *node) {
 		switch strings.ToLower(n.name) {
 		case "error", "errors", "responsestatus", "irisstatus", "status", "fileuploadresponse":
+			if n == general && root.child("Errors") != nil {
+				return // a port-in's, which repeats the HTTP status: its errors say what is wrong
+			}
 		default:
 			return
 		}

@@ -28,8 +28,18 @@
 // A reservation holds a number for [Options.ReservationLife]: searches leave it out, and only an order that names the
 // reservation gets it. [Server.EndReservations] ends all.
 //
+// A port-in goes SUBMITTED, FOC, COMPLETE, each word for [Options.PortInStep], and then its numbers are the account's. With
+// ProcessingStatus DRAFT it stays a draft, which lists leave out unless they ask for it, until [Server.SetPortIn] submits
+// it or [Options.DraftLife] is over. By the last four digits of a number:
+//
+//	0720  is an EXCEPTION from the start, in the answer to its POST too, until [Server.SetPortIn] mends it
+//	0730  is CANCELLED after SUBMITTED
+//
+// 0400, 0500 and 0599 do to it what they do to an order. Numbers that are on their way here or in service here are refused
+// with 7205 and 7206. Where a number comes from is not simulated.
+//
 // With [Options.Control] these endpoints steer it from outside: GET /_sim/purchases, GET /_sim/orders,
-// GET /_sim/requests, GET /_sim/releases, GET /_sim/reservations, POST and DELETE /_sim/faults, POST /_sim/restock {"numbers"},
+// GET /_sim/requests, GET /_sim/releases, GET /_sim/reservations, GET /_sim/portins, POST and DELETE /_sim/faults, POST /_sim/restock {"numbers"},
 // POST /_sim/sell {"number","customer_order_id"}, POST /_sim/release {"number"},
-// POST /_sim/status {"order_id","status"}, POST /_sim/credentials {"username","password"}.
+// POST /_sim/portin {"order_id","status","errors"}, POST /_sim/status {"order_id","status"}, POST /_sim/credentials {"username","password"}.
 package bwfake

@@ -46,7 +46,7 @@ const (
 	WrongQuantity FaultKind = "wrong_quantity"
 	// Pending5019: a read of an order carries the error 5019.
 	Pending5019 FaultKind = "pending_5019"
-	// NoCustomerOrderID: a list leaves out the customer order ids.
+	// NoCustomerOrderID: a list of orders or port-ins leaves out the customer order ids.
 	NoCustomerOrderID FaultKind = "no_customer_order_id"
 )
 
@@ -79,7 +79,8 @@ var (
 	kinds = []FaultKind{LoseReplyAfter, LoseReplyBefore, ErrorAfter, ErrorBefore, RateLimit, Slow, SlowBefore, Truncated, Malformed, NoID, LocationOnly, Outbid, UnknownStatus, EmptyNumbers, WrongQuantity, Pending5019, NoCustomerOrderID}
 
 	endpoints = []string{EndpointCreate, EndpointList, EndpointGet, EndpointClose, EndpointOrderNumbers, EndpointSites, EndpointPeers, EndpointNumber,
-		EndpointToken, EndpointDisconnect, EndpointDisconnectGet, EndpointInService, EndpointSearch, EndpointReserve, EndpointReservation, EndpointUnreserve}
+		EndpointToken, EndpointDisconnect, EndpointDisconnectGet, EndpointInService, EndpointSearch, EndpointReserve, EndpointReservation, EndpointUnreserve,
+		EndpointPortIn, EndpointPortInList, EndpointPortInGet}
 )
 
 // check refuses a fault that could never happen.

@@ -157,6 +157,7 @@ func (s *Server) steering() {
 	show("/_sim/requests", func() any { return s.Requests() })
 	show("/_sim/releases", func() any { return s.Releases() })
 	show("/_sim/reservations", func() any { return s.Reservations() })
+	show("/_sim/portins", func() any { return s.PortIns() })
 	s.mux.HandleFunc("POST /_sim/faults", func(w http.ResponseWriter, r *http.Request) {
 		var f Fault
 		if !decode(w, r, &f) {
@@ -175,6 +176,16 @@ func (s *Server) steering() {
 		}
 		if take(w, r, &in) {
 			s.Release(in.Number)
+		}
+	})
+	s.mux.HandleFunc("POST /_sim/portin", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			OrderID string   `json:"order_id"`
+			Status  string   `json:"status"`
+			Errors  []string `json:"errors"`
+		}
+		if take(w, r, &in) {
+			s.SetPortIn(in.OrderID, in.Status, in.Errors...)
 		}
 	})
 	s.mux.HandleFunc("POST /_sim/status", func(w http.ResponseWriter, r *http.Request) {

@@ -26,6 +26,7 @@ type order struct {
 	status                     string // the word once final
 	forced                     string // a word that stands in place of it
 	foreign                    bool
+	portIn                     bool // it stands for a port-in
 	listed                     time.Time
 }
 

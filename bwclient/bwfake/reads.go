@@ -138,7 +138,11 @@ func (s *Server) getNumber(x *exchange) {
 	tag(&b, "LastModifiedDate", o.created.UTC().Format("2006-01-02 15:04:05.0"))
 	tag(&b, "OrderCreateDate", stamp(o.created))
 	tag(&b, "OrderId", o.id)
-	tag(&b, "OrderType", "NEW_NUMBER_ORDER")
+	kind := "NEW_NUMBER_ORDER"
+	if o.portIn {
+		kind = "PORT_IN"
+	}
+	tag(&b, "OrderType", kind)
 	tag(&b, "InServiceDate", stamp(o.final))
 	tag(&b, "SiteId", o.site)
 	tag(&b, "AccountId", s.opts.AccountID)

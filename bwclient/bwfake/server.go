@@ -40,7 +40,11 @@ type Options struct {
 	ReservationLife time.Duration
 	// DisconnectStatus is the status of a disconnect that was taken: 201 (also for zero) or 200; recordings have both.
 	DisconnectStatus int
-	// ListDelay is how long a new order is missing from the list of orders.
+	// PortInStep is how long a port-in is SUBMITTED, and then FOC; zero: its first read shows it COMPLETE.
+	PortInStep time.Duration
+	// DraftLife is after how long a port-in that is a draft is dropped; zero means 48 hours.
+	DraftLife time.Duration
+	// ListDelay is how long a new order, or port-in, is missing from its list.
 	ListDelay time.Duration
 	// Inventory are the numbers that the vendor has: only these are found and can be ordered. nil means that every
 	// well-formed number is for sale, and that searches find a generated selection of them. Entries that hold no number
@@ -97,6 +101,7 @@ type Server struct {
 	stocked   map[string]bool // what the given inventory holds, by ten digits; nil for everything
 	pending   []*disconnect   // that have not taken effect, in the order of their creation
 	releases  []Release
+	portins   []*portIn // in the order of their creation
 
 	reservations map[string]*reservation // those that stand, by their ids
 }
@@ -154,6 +159,9 @@ func (s *Server) routes() {
 	handle("GET /accounts/{account}/sites/{site}/sippeers", EndpointPeers, s.listPeers)
 	handle("POST /accounts/{account}/disconnects", EndpointDisconnect, s.createDisconnect)
 	handle("GET /accounts/{account}/disconnects/{id}", EndpointDisconnectGet, s.getDisconnect)
+	handle("POST /accounts/{account}/portins", EndpointPortIn, s.createPortIn)
+	handle("GET /accounts/{account}/portins", EndpointPortInList, s.listPortIns)
+	handle("GET /accounts/{account}/portins/{id}", EndpointPortInGet, s.getPortIn)
 	handle("GET /accounts/{account}/inserviceNumbers/{tn}", EndpointInService, s.inService)
 	handle("GET /tns/{tn}", EndpointNumber, s.getNumber)
 	handle("POST /accounts/{account}/tnreservation", EndpointReserve, s.createReservation)
@@ -205,13 +213,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint string, 
 	s.mu.Lock()
 	s.settle()
 	s.mu.Unlock()
-	if endpoint == EndpointCreate || endpoint == EndpointDisconnect {
+	if endpoint == EndpointCreate || endpoint == EndpointDisconnect || endpoint == EndpointPortIn {
 		h(x) // its faults depend on the order in its body
 		return
 	}
 	coid := r.URL.Query().Get("customerOrderId")
 	if o := s.find(r.PathValue("id")); o != nil {
 		coid = s.customerOrderID(o)
+	}
+	if p := s.portIn(r.PathValue("id")); p != nil {
+		coid = p.coid
 	}
 	x.fate = s.fault(r.Method, endpoint, coid)
 	if x.before(s) {
@@ -233,6 +244,9 @@ const (
 	EndpointToken         = "token"
 	EndpointDisconnect    = "disconnects.create"
 	EndpointDisconnectGet = "disconnects.get"
+	EndpointPortIn        = "portins.create"
+	EndpointPortInList    = "portins.list"
+	EndpointPortInGet     = "portins.get"
 	EndpointInService     = "inservice"
 	EndpointSearch        = "availableNumbers"
 	EndpointReserve       = "reservations.create"

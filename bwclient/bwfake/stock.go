@@ -35,12 +35,13 @@ func (s *Server) RestockAfter(d time.Duration, numbers ...string) {
 	s.settle()
 }
 
-// settle lets happen what the time has brought: disconnects take effect, stock arrives, and waiting orders take it. The
+// settle lets happen what the time has brought: disconnects take effect, numbers are ported, stock arrives, and waiting orders take it. The
 // caller holds the lock.
 func (s *Server) settle() {
 	now := s.opts.Now()
 	s.settleDisconnects(now)
 	s.settleReservations(now)
+	s.settlePortIns(now)
 	s.arrivals = slices.DeleteFunc(s.arrivals, func(a arrival) bool {
 		if now.Before(a.at) {
 			return false

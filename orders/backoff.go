@@ -17,7 +17,7 @@ type Settings struct {
 	// PollMinInterval and PollMaxInterval bound the time between polls of an order.
 	PollMinInterval time.Duration
 	PollMaxInterval time.Duration
-	// PollBackorderInterval is the longest time between polls while the order waits for stock.
+	// PollBackorderInterval is the longest time between polls while the order waits for stock, and of a port-in.
 	PollBackorderInterval time.Duration
 	// GiveUpAfter ends an order that could not be placed for so long (P22).
 	GiveUpAfter time.Duration
@@ -74,7 +74,7 @@ func (s Settings) delay(attempt int, first, longest time.Duration) time.Duration
 // pollDelay is the wait before the next poll of an order that was polled polls times.
 func (s Settings) pollDelay(polls int, phase Phase) time.Duration {
 	longest := s.PollMaxInterval
-	if phase == Waiting {
+	if phase == Waiting || phase == Porting {
 		longest = max(longest, s.PollBackorderInterval)
 	}
 	return s.delay(polls+1, s.PollMinInterval, longest)

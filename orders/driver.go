@@ -118,7 +118,11 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 			return r.expire(a.N, a.Token, d.Clock.Now())
 		})
 	case ActPoll:
-		fact := d.Carrier.Poll(ctx, a.OrderID)
+		poll := d.Carrier.Poll
+		if r.Kind == PortIn {
+			poll = d.Carrier.PollPortIn
+		}
+		fact := poll(ctx, a.OrderID)
 		fact.ID, fact.OrderID = d.Token(), a.OrderID
 		d.logPoll(r, fact)
 		return d.change(ctx, r, func(r *Record) bool { return r.polled(fact, d.Settings, d.Clock.Now()) })

@@ -16,7 +16,7 @@ type PostFact struct {
 	OrderID OrderID
 	// Status is Bandwidth's word in the answer to the POST, if any.
 	Status string
-	// Errors are Bandwidth's own.
+	// Errors are Bandwidth's own. A port-in that was created may carry some: it can be mended.
 	Errors []VendorError
 	// Detail says in a sentence what happened.
 	Detail string
@@ -34,6 +34,8 @@ type PollFact struct {
 	OrderID OrderID
 	// Failed says that the poll could not read the order: nothing changes but the next time.
 	Failed bool
+	// Gone says that the order does not exist, by a client that reads what surely exists (P16).
+	Gone   bool
 	Detail string
 	// CustomerOrderID is the order's own, empty where the answer left it out.
 	CustomerOrderID   string
@@ -103,6 +105,9 @@ func (r *Record) plan(names Namer, numbers []string) *Purchase {
 	if r.Ask.Backorder && len(numbers) == 0 {
 		p.Criteria, p.Quantity = r.Ask.Criteria, r.Short()
 	}
+	if r.Kind == PortIn {
+		p.PortIn, p.CarrierModule, p.Name = true, r.Ask.CarrierModule, "" // a port-in has no name at Bandwidth
+	}
 	r.Purchases = append(r.Purchases, p)
 	return &r.Purchases[len(r.Purchases)-1]
 }
@@ -144,7 +149,9 @@ func (r *Record) settle(n int, token string, f PostFact, s Settings, now time.Ti
 		r.distrust(now)
 	case PostCreated:
 		post.State, post.OrderID = PostCreated, f.OrderID
-		p.adopt(f.OrderID, f.Status, s, now)
+		if p.adopt(f.OrderID, f.Status, s, now) && p.PortIn {
+			p.Orders[len(p.Orders)-1].Errors = keep(f.Errors)
+		}
 		r.Submitted++
 		r.note(now, "submitted", string(f.OrderID))
 	}
@@ -249,7 +256,7 @@ func (p *Purchase) adopt(id OrderID, status string, s Settings, now time.Time) b
 		return false
 	}
 	next := now.Add(s.PollMinInterval)
-	if phase, _ := PhaseOf(status, nil); phase == Done {
+	if phase, _ := p.phase(status, nil); phase == Done {
 		next = now // there is something to read at once
 	}
 	p.Orders = append(p.Orders, VendorOrder{OrderID: id, Status: clip(status, maxWord), NextPollAt: next})
@@ -319,24 +326,28 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		return false
 	}
 	o.LastPoll = f.ID
-	if f.Failed || f.CustomerOrderID != "" && f.CustomerOrderID != p.CustomerOrderID {
+	if f.Gone && p.PortIn && isDraft(o.Status) {
+		return r.dropped(o, s, now)
+	}
+	if f.Failed || f.Gone || f.CustomerOrderID != "" && f.CustomerOrderID != p.CustomerOrderID {
 		o.PollErrors++
 		o.NextPollAt = now.Add(s.pollDelay(o.Polls+o.PollErrors, Pending))
 		return true
 	}
-	o.PollErrors = 0
+	o.PollErrors, o.Gone = 0, 0
 	f.Status, f.Errors = clip(f.Status, maxWord), keep(f.Errors)
 	if o.Status != f.Status {
 		r.note(now, "status", f.Status)
 	}
-	before, _ := PhaseOf(o.Status, o.Errors)
+	before, _ := p.phase(o.Status, o.Errors)
 	if o.Polls == 0 {
 		before = Pending // the word came with a look or a POST's answer, and nobody was told yet
 	}
 	had := len(o.Completed)
 	o.Polls++
+	moved := p.PortIn && (o.Status != f.Status || !sameCodes(o.Errors, f.Errors))
 	o.Status, o.Errors = f.Status, f.Errors
-	phase, _ := PhaseOf(f.Status, f.Errors)
+	phase, _ := p.phase(f.Status, f.Errors)
 	if len(f.Completed) > 0 {
 		o.Completed = f.Completed
 	}
@@ -348,9 +359,12 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		r.Backordered++ // it waits now, or some numbers have come
 	}
 	if phase != Done {
+		if moved {
+			r.portInMoved(o, now)
+		}
 		return true
 	}
-	if NumbersUnclear(f.Status, f.Completed, f.CompletedQuantity) {
+	if p.unclear(f) {
 		if o.Rereads++; o.Rereads <= rereadsAllowed {
 			return true
 		}
@@ -360,6 +374,9 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 	o.Final = true
 	if !o.Unclear {
 		o.Completed = f.Completed // the final word counts, whatever the order listed on its way (P24)
+		if p.PortIn && len(f.Completed) > 0 {
+			o.ArrivedAt = now
+		}
 	}
 	got := map[string]bool{}
 	for _, n := range o.Completed {
@@ -408,7 +425,7 @@ func (r *Record) published(letter uint64) bool {
 		return false
 	}
 	r.Outcome.Published, r.Outcome.LetterSequence = true, letter
-	r.Body = nil
+	r.Body, r.Ask.PortIn = nil, nil // both may hold secrets
 	return true
 }
 

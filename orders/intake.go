@@ -94,11 +94,11 @@ func admit(r *Record, a Arrival) Admission {
 	}
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
-		if r.unresolved(p) && p.Criteria != nil && !a.AcceptDouble {
-			return AdmitRisky // P21b: Bandwidth chose the numbers, and nobody can say which
+		if r.unresolved(p) && !p.soldOnce() && !a.AcceptDouble {
+			return AdmitRisky // P21b: Bandwidth chose the numbers, and nobody can say which; or they may be on their way here
 		}
 		isUnclear := func(o VendorOrder) bool { return o.Unclear }
-		if a.Ask.Criteria != nil && !a.AcceptDouble && !p.Waived && slices.ContainsFunc(p.Orders, isUnclear) {
+		if (a.Ask.Criteria != nil || p.PortIn) && !a.AcceptDouble && !p.Waived && slices.ContainsFunc(p.Orders, isUnclear) {
 			return AdmitRisky // P24, P21b: it holds numbers that nobody can name, and others would be bought beside them
 		}
 		if p.unresolved() == 0 || a.Ask.Criteria != nil { // by criteria, those numbers are ordered again before others
@@ -142,7 +142,7 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 		p := &c.Purchases[i]
 		for j := range p.Orders {
 			p.Orders[j].Failed = nil
-			if p.Orders[j].Unclear && a.Ask.Criteria != nil && a.AcceptDouble {
+			if p.Orders[j].Unclear && (a.Ask.Criteria != nil || p.PortIn) && a.AcceptDouble {
 				p.Waived = true // P21b: admitted only so
 			}
 			if p.Orders[j].Unclear { // read it again: Bandwidth may know better now
@@ -155,7 +155,7 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 			since := p.UnknownSince
 			p.restartLooks(now)
 			p.UnknownSince = since
-			p.Waived = p.Waived || p.Criteria != nil && a.AcceptDouble // P21b: admitted only so
+			p.Waived = p.Waived || !p.soldOnce() && a.AcceptDouble // P21b: admitted only so
 		} else {
 			p.Numbers, p.Reservations, p.Taken = nil, nil, nil
 		}

@@ -10,11 +10,16 @@ func (d *Driver) entry(r *Record) *logrus.Entry {
 func (d *Driver) logPoll(r *Record, f PollFact) {
 	log := d.entry(r).WithFields(logrus.Fields{"bandwidth_order": f.OrderID, "status": f.Status})
 	_, known := PhaseOf(f.Status, f.Errors)
+	if r.Kind == PortIn {
+		_, known = PortInPhase(f.Status)
+	}
 	switch {
+	case f.Gone:
+		log.WithField("detail", f.Detail).Warn("the order does not exist at Bandwidth any more; it is read again")
 	case f.Failed:
 		log.WithField("detail", f.Detail).Warn("could not read the order at Bandwidth; nothing changes, it is read again")
 	case !known:
-		log.Warn("Bandwidth gives a status that is not documented for number orders, or calls a final order pending; it counts as pending")
+		log.Warn("Bandwidth gives a status that is not documented for such orders, or calls a final order pending; it counts as pending")
 	default:
 		log.Debug("read the order at Bandwidth")
 	}

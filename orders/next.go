@@ -17,8 +17,9 @@ type Conditions struct {
 	// OrdersHeldUntil and ReadsHeldUntil are fleet-wide pauses of the groups ORDER and HISTORY; zero: none.
 	OrdersHeldUntil time.Time
 	ReadsHeldUntil  time.Time
-	// ReleasesHeldUntil is that of the group DISCONNECT.
+	// ReleasesHeldUntil is that of the group DISCONNECT, PortInsHeldUntil that of PORT_IN.
 	ReleasesHeldUntil time.Time
+	PortInsHeldUntil  time.Time
 	// YoungLedger: the ledger may have lost what an older one knew; look before a first POST (P33).
 	YoungLedger bool
 }
@@ -200,7 +201,7 @@ func nextRead(r *Record, c Conditions, s Settings, now time.Time) (Action, bool)
 // mayRepeat reports whether the purchase's one POST, of unknown outcome, may be sent a second time (P18): exact
 // numbers only, after the settle window and five looks, and only where Bandwidth lets us ask who holds a number.
 func (p *Purchase) mayRepeat() bool {
-	return len(p.Posts) == 1 && p.Posts[0].State == PostUnknown && len(p.Orders) == 0 && len(p.Numbers) > 0 &&
+	return len(p.Posts) == 1 && p.Posts[0].State == PostUnknown && len(p.Orders) == 0 && len(p.Numbers) > 0 && !p.PortIn &&
 		p.Looks >= looksNeeded && p.LateLooks >= 1 && !p.NumbersForbidden
 }
 
@@ -226,13 +227,17 @@ func nextRepeat(r *Record, c Conditions, s Settings, now time.Time) (Action, boo
 
 // heldBack decides whether purchases have to wait. Waiting is never a verdict (P20, P22).
 func heldBack(r *Record, c Conditions, s Settings, now time.Time) (Action, bool) {
+	held, what := c.OrdersHeldUntil, "purchases"
+	if r.Kind == PortIn {
+		held, what = c.PortInsHeldUntil, "port-ins"
+	}
 	switch {
 	case c.Sandbox:
 		return wait(now.Add(5*s.PollMinInterval), "this worker is a sandbox and buys nothing for real orders"), true
 	case !c.Provisioning || c.CarrierDisabled:
 		return wait(now.Add(s.PollMaxInterval), "provisioning is switched off here while the outcome of a POST is unknown"), true
-	case c.OrdersHeldUntil.After(now):
-		return wait(c.OrdersHeldUntil, "purchases are paused"), true
+	case held.After(now):
+		return wait(held, what+" are paused"), true
 	case r.NotBefore.After(now):
 		return wait(r.NotBefore, "the last try could not be sent"), true
 	}
@@ -268,7 +273,7 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 			return wait(r.NotBefore, "the last look could not be made")
 		}
 		return Action{Kind: ActPreLook, N: number(mine), Numbers: r.Missing()}
-	case r.cancelled(), r.Ask.Backorder && unresolved, r.Ask.Criteria != nil && unclear, // P24: it may hold what is missing
+	case r.cancelled(), (r.Ask.Backorder || r.Kind == PortIn) && unresolved, r.Kind == PortIn && unclear, r.Ask.Criteria != nil && unclear, // P24: it may hold what is missing
 		begun && len(expired) == 0 && !r.mayTopUp(), over:
 		return verdict(r, now)
 	}
@@ -390,7 +395,10 @@ func (r *Record) unresolvedNumbers() []string {
 
 // nextPretended decides for a sandbox order.
 func nextPretended(r *Record, s Settings, now time.Time) Action {
-	const nothing = "sandbox: nothing was bought"
+	nothing := "sandbox: nothing was bought"
+	if r.Kind == PortIn {
+		nothing = "sandbox: nothing was ported"
+	}
 	if r.Ask.Criteria == nil || r.Short() == 0 {
 		return finish(now, Completed, "", nothing)
 	}
@@ -419,6 +427,9 @@ func number(p *Purchase) int {
 
 // verdict is the outcome of a generation whose purchases are over and did not bring everything.
 func verdict(r *Record, now time.Time) Action {
+	if r.Kind == PortIn {
+		return portInVerdict(r, now)
+	}
 	outcome := r.ended()
 	created, unclear := false, false
 	for i := range r.Purchases {

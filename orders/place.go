@@ -40,7 +40,11 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 		numbers = found
 	}
 	// P8: whatever can wait is waited for before the intent is written.
-	if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed != nil || err != nil {
+	prepare := d.Carrier.Prepare
+	if r.Kind == PortIn {
+		prepare = d.Carrier.PreparePortIn
+	}
+	if postponed, err := d.prepare(ctx, r, prepare); postponed != nil || err != nil {
 		return postponed, err
 	}
 	if len(r.expired()) > 0 {
@@ -63,7 +67,9 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 		claimed: claimed,
 		stands:  func(r *Record) bool { return r.claimedBy(n, token) },
 		send: func(ctx context.Context, r *Record, sendBy time.Time) PostFact {
-			return d.Carrier.Place(ctx, *r.purchase(n), sendBy)
+			sent := *r.purchase(n)
+			sent.Fields = r.Ask.PortIn
+			return d.Carrier.Place(ctx, sent, sendBy)
 		},
 		settle: func(r *Record, f PostFact) bool { return r.settle(n, token, f, d.Settings, d.Clock.Now()) },
 		what:   "the order " + p.CustomerOrderID, unknown: "it is looked up by its customer order id, and not repeated",

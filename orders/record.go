@@ -24,6 +24,8 @@ const (
 	Disconnect Kind = "disconnect"
 	// Cancel closes another order; it buys nothing itself.
 	Cancel Kind = "cancel"
+	// PortIn brings numbers here from another carrier.
+	PortIn Kind = "portin"
 )
 
 // Record is everything we know about one request, over all its generations: facts, from which [StateOf] computes
@@ -121,6 +123,13 @@ type Ask struct {
 	// Mode and Protected are a disconnect's, in the request's words; empty where it does not say.
 	Mode      string `json:"mode,omitempty"`
 	Protected string `json:"protected,omitempty"`
+	// PortIn are the fields of a port-in's order beside its numbers, site and peer. Only the carrier looks into them. They
+	// hold secrets, and are dropped with Body once the outcome is published.
+	PortIn json.RawMessage `json:"port_in,omitempty"`
+	// Draft holds a port-in at Bandwidth until it is submitted there.
+	Draft bool `json:"draft,omitempty"`
+	// CarrierModule is whom the numbers of a port-in are registered with.
+	CarrierModule string `json:"carrier_module,omitempty"`
 	// Target is the order that a cancel closes, TargetGeneration the one that it found it in.
 	Target           ID  `json:"target,omitempty"`
 	TargetGeneration int `json:"target_generation,omitempty"`
@@ -150,6 +159,12 @@ type Purchase struct {
 	Reserve      bool              `json:"reserve,omitempty"`
 	Reservations map[string]string `json:"reservations,omitempty"`
 	Taken        []string          `json:"taken,omitempty"`
+	// PortIn says that it is a port-in of Numbers. It can be found by its customer order id alone, and must never be sent a
+	// second time (P18). CarrierModule is whom its numbers are registered with.
+	PortIn        bool   `json:"port_in,omitempty"`
+	CarrierModule string `json:"carrier_module,omitempty"`
+	// Fields are the port-in's of [Ask], for the carrier that sends it. They are not stored a second time.
+	Fields json.RawMessage `json:"-"`
 	// AllNumbers stands in a stored record in place of Numbers that are just what its last generation asks for (P40).
 	AllNumbers bool `json:"all_numbers,omitempty"`
 
@@ -224,6 +239,10 @@ type VendorOrder struct {
 	Completed []string `json:"completed,omitempty"`
 	// Arrived tells of a backorder when each number was first listed, in seconds since 1970 by the server's clock.
 	Arrived map[string]int64 `json:"arrived,omitempty"`
+	// ArrivedAt is when a port-in was first read as complete, by the server's clock.
+	ArrivedAt time.Time `json:"arrived_at,omitzero"`
+	// Gone counts the reads in a row by which a port-in that was a draft does not exist any more.
+	Gone int `json:"gone,omitempty"`
 	// Failed holds the numbers that this order did not get, by Bandwidth's code (P40: a code stands once).
 	Failed map[string][]string `json:"failed,omitempty"`
 	Errors []VendorError       `json:"errors,omitempty"`

@@ -108,6 +108,9 @@ func (r *Record) Holdings() []Holding {
 				if at, known := o.Arrived[n]; known {
 					h.Since = time.Unix(at, 0).UTC()
 				}
+				if p.PortIn {
+					h.State, h.CarrierModule, h.Since = NumberPortIn, p.CarrierModule, o.ArrivedAt.UTC().Round(0)
+				}
 				out = append(out, h)
 			}
 		}

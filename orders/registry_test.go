@@ -49,6 +49,11 @@ func (w *world) checkRegistry(r *Record) []string {
 		for _, n := range o.got {
 			if slices.Contains(r.Held(), n) && !r.Sandbox {
 				want[n] = Holding{Number: n, State: NumberInService, CarrierModule: CarrierModule, SiteID: "1234", PeerID: "1", Key: testKey, OrderID: o.id}
+				if r.Kind == PortIn {
+					h := want[n]
+					h.State, h.CarrierModule = NumberPortIn, "knm_other"
+					want[n] = h
+				}
 			}
 		}
 	}
@@ -60,7 +65,7 @@ func (w *world) checkRegistry(r *Record) []string {
 	w.store.Numbers(func(h Holding) bool {
 		expected, ok := want[h.Number]
 		delete(want, h.Number)
-		if h.State == NumberInService {
+		if h.State != NumberReleased {
 			// Its time is that of an outcome: the last one, or one before it.
 			if h.Since.After(r.Outcome.At) || h.Since.Before(r.AcceptedAt) {
 				bad("%s is registered since %s, the order ran from %s to %s", h.Number, h.Since, r.AcceptedAt, r.Outcome.At)

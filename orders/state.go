@@ -57,7 +57,7 @@ func StateOf(r *Record) State {
 				continue
 			}
 			running = true
-			if phase, _ := PhaseOf(o.Status, o.Errors); phase == Waiting {
+			if phase, _ := p.phase(o.Status, o.Errors); phase == Waiting {
 				waiting = true
 			}
 		}

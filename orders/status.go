@@ -34,6 +34,8 @@ const (
 	Pending Phase = iota
 	// Waiting orders wait for stock, for days perhaps; they may hold some numbers already.
 	Waiting
+	// Porting orders wait for another carrier, or for a person who mends or submits them, for days or weeks.
+	Porting
 	// Done orders will not change again.
 	Done
 )
@@ -58,6 +60,31 @@ func PhaseOf(word string, errs []VendorError) (phase Phase, known bool) {
 		return Done, true
 	default:
 		return Pending, false
+	}
+}
+
+// PortInPhase is [PhaseOf] for a port-in. The words are those of Bandwidth's error 15518, and two that its own command
+// line tool asks for. EXCEPTION is not final: whoever mends the order at Bandwidth sends it on its way again.
+func PortInPhase(word string) (phase Phase, known bool) {
+	switch strings.ToUpper(strings.TrimSpace(word)) {
+	case "COMPLETE", "COMPLETED", "CANCELLED":
+		return Done, true
+	case "DRAFT", "VALIDATE_DRAFT_TFNS", "VALID_DRAFT_TFNS", "INVALID_DRAFT_TFNS", "VALIDATE_TFNS", "INVALID_TFNS", "PENDING_DOCUMENTS",
+		"PENDING_CARRIER_APPROVAL", "MISSING_REQUIREMENTS", "SUBMITTED", "REQUESTED_SUPP", "FOC", "EXCEPTION", "SNAPBACK", "REQUESTED_CANCEL":
+		return Porting, true
+	default:
+		return Porting, false
+	}
+}
+
+// isDraft reports whether a port-in's word says that nobody has submitted it: Bandwidth drops such an order after a couple
+// of days.
+func isDraft(word string) bool {
+	switch strings.ToUpper(strings.TrimSpace(word)) {
+	case "DRAFT", "VALIDATE_DRAFT_TFNS", "VALID_DRAFT_TFNS", "INVALID_DRAFT_TFNS":
+		return true
+	default:
+		return false
 	}
 }
 

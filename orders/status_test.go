@@ -38,6 +38,24 @@ func TestPhaseOf(t *testing.T) {
 	}
 }
 
+func TestPortInPhase(t *testing.T) {
+	for word, want := range map[string]struct {
+		phase Phase
+		known bool
+	}{
+		"COMPLETE": {Done, true}, " complete ": {Done, true}, "COMPLETED": {Done, true}, "CANCELLED": {Done, true},
+		"EXCEPTION": {Porting, true}, "SUBMITTED": {Porting, true}, "FOC": {Porting, true}, "DRAFT": {Porting, true}, "valid_draft_tfns": {Porting, true},
+		"INVALID_TFNS": {Porting, true}, "INVALID_DRAFT_TFNS": {Porting, true}, "VALIDATE_TFNS": {Porting, true}, "VALIDATE_DRAFT_TFNS": {Porting, true},
+		"PENDING_DOCUMENTS": {Porting, true}, "REQUESTED_SUPP": {Porting, true}, "SNAPBACK": {Porting, true}, "REQUESTED_CANCEL": {Porting, true},
+		"PENDING_CARRIER_APPROVAL": {Porting, true}, "MISSING_REQUIREMENTS": {Porting, true},
+		"FAILED": {Porting, false}, "PARTIAL": {Porting, false}, "PONDERING": {Porting, false}, "": {Porting, false},
+	} {
+		if phase, known := PortInPhase(word); phase != want.phase || known != want.known {
+			t.Errorf("PortInPhase(%q) = %v, %t; want %v, %t", word, phase, known, want.phase, want.known)
+		}
+	}
+}
+
 // TestP24_NumbersUnclear: a final word counts only with its numbers.
 func TestP24_NumbersUnclear(t *testing.T) {
 	n := func(i int) *int { return &i }

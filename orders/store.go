@@ -71,12 +71,16 @@ type Carrier interface {
 	Release(ctx context.Context, rel Release, o ReleaseOptions, sendBy time.Time) PostFact
 	// PollRelease reads a disconnect. Completed are the numbers it names as released, FailedNumbers the others.
 	PollRelease(ctx context.Context, id OrderID) PollFact
+	// PreparePortIn is Prepare for a port-in, which Place sends as well.
+	PreparePortIn(ctx context.Context) error
+	// PollPortIn reads a port-in. Completed are its numbers, once it is complete.
+	PollPortIn(ctx context.Context, id OrderID) PollFact
 	// Close closes an order that waits for stock (PUT CloseOrder). Doing so again is harmless.
 	Close(ctx context.Context, p Purchase, id OrderID) CloseFact
 	// Poll reads a Bandwidth order, with its list of numbers where the order alone leaves them open (P24).
 	Poll(ctx context.Context, id OrderID) PollFact
 	// Look looks for the orders that carry the purchase's customer order id, by that id and, when probe is set, by
-	// the numbers (P16, P17).
+	// the numbers (P16, P17). A port-in is looked for by the id alone, under every status.
 	Look(ctx context.Context, p Purchase, probe bool) LookFact
 }
 

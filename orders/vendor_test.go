@@ -60,6 +60,9 @@ type bandwidth struct {
 	noReserving  []VendorError // every reservation is refused with it
 	expiresLate  bool          // an order with reservations that have ended is taken, and fails
 	unreserved   int
+	// course gives the word and the errors of a port-in, by its age; nil: SUBMITTED for runFor, then COMPLETE. An empty word
+	// means that it does not exist any more.
+	course func(o *vorder, age time.Duration) (word string, errs []VendorError)
 }
 
 type post struct {
@@ -197,7 +200,7 @@ func (b *bandwidth) create(p Purchase, at time.Time) *vorder {
 	o := &vorder{id: OrderID(fmt.Sprintf("o%d", len(b.orders)+1)), coid: p.CustomerOrderID, asked: p.Numbers, created: at}
 	o.gone = b.gone(p)
 	for _, n := range p.Numbers {
-		if by := b.reservedBy(n); b.holder(n) == "" && !b.rejects && !slices.Contains(b.sold, n) && !slices.Contains(o.gone, n) && (by == "" || by == p.Reservations[n]) {
+		if by := b.reservedBy(n); !p.PortIn && b.holder(n) == "" && !b.rejects && !slices.Contains(b.sold, n) && !slices.Contains(o.gone, n) && (by == "" || by == p.Reservations[n]) {
 			o.got = append(o.got, n)
 			delete(b.reservations, n)
 		}
@@ -208,7 +211,7 @@ func (b *bandwidth) create(p Purchase, at time.Time) *vorder {
 			b.fill(o)
 		}
 	}
-	if len(o.got) < len(p.Numbers) && !p.PartialAllowed {
+	if len(o.got) < len(p.Numbers) && !p.PartialAllowed && !p.PortIn {
 		o.got = nil
 	}
 	b.orders = append(b.orders, o)
@@ -235,6 +238,9 @@ func (b *bandwidth) Place(_ context.Context, p Purchase, sendBy time.Time) PostF
 			return PostFact{Detail: "it was too late to send it"}
 		}
 		w.violation("a POST after its time (P11)")
+	}
+	if p.PortIn && len(p.Fields) == 0 {
+		w.violation("a port-in is sent without its fields")
 	}
 	kind := answered
 	if len(b.posts) < len(b.script) {
@@ -521,7 +527,7 @@ func (b *bandwidth) Look(_ context.Context, p Purchase, probe bool) LookFact {
 			f.Found = append(f.Found, FoundOrder{OrderID: o.id, CustomerOrderID: o.coid, Status: "RECEIVED"})
 		}
 	}
-	if !probe || len(f.Found) > 0 {
+	if !probe || len(f.Found) > 0 || p.PortIn {
 		return f
 	}
 	if b.forbidden {

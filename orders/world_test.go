@@ -41,18 +41,20 @@ type world struct {
 	rescue   bool // orders without a timer are found by the index
 	timerNo  int
 
-	published   []published
-	announced   []announced
-	events      map[string]string // the body of each event by its id
-	letters     map[string]uint64
-	letterSeq   uint64
-	replays     int                  // how many replays an operator makes
-	replayAfter time.Duration        // how long the operator thinks
-	replayed    func(r *Record) bool // which letters the operator replays; nil: all
-	grown       func(r *Record) []string
-	asked       func(r *Record) Ask
-	double      bool      // replays accept a second purchase
-	releases    []Holding // what disconnects gave back on the way
+	published []published
+	announced []announced
+	// announcedRecords are the records behind submitted events, as they were then.
+	announcedRecords []*Record
+	events           map[string]string // the body of each event by its id
+	letters          map[string]uint64
+	letterSeq        uint64
+	replays          int                  // how many replays an operator makes
+	replayAfter      time.Duration        // how long the operator thinks
+	replayed         func(r *Record) bool // which letters the operator replays; nil: all
+	grown            func(r *Record) []string
+	asked            func(r *Record) Ask
+	double           bool      // replays accept a second purchase
+	releases         []Holding // what disconnects gave back on the way
 
 	steps      int
 	crashes    []int
@@ -182,6 +184,9 @@ func (w *world) Announce(_ context.Context, r *Record, outcome State, n int) {
 		stored = now.Revision
 	}
 	w.announced = append(w.announced, announced{id: id, sequence: r.Revision, stored: stored})
+	if outcome == Submitted {
+		w.announcedRecords = append(w.announcedRecords, r.Clone())
+	}
 	w.event(id, r, r.Revision)
 }
 

@@ -70,6 +70,8 @@ type OrderView struct {
 	// Mode and Protected are a disconnect's, as they were asked for.
 	Mode      string `json:"mode,omitempty"`
 	Protected string `json:"protected,omitempty"`
+	// Draft says that a port-in is held at Bandwidth until it is submitted there.
+	Draft bool `json:"draft,omitempty"`
 	// Cancels is the key of the order that a cancel closes; CancelledBy that of the cancel by which an order is closed.
 	Cancels         string            `json:"cancels,omitempty"`
 	CancelledBy     string            `json:"cancelled_by,omitempty"`

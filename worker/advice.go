@@ -2,7 +2,7 @@ package worker
 
 import "bandwidthworker/messages"
 
-// advice says, for Bandwidth's codes that come with number orders, what a person can do. The meanings are those of
+// advice says, for Bandwidth's codes that come with orders and port-ins, what a person can do. The meanings are those of
 // Bandwidth's table of errors (docs/numbers/errors).
 var advice = map[string]string{
 	"1001":    "the credentials may not use this account: check account_id and the user's roles",
@@ -30,6 +30,11 @@ var advice = map[string]string{
 	"5109":    "the number is protected: say protected false, or use the mode normal",
 	"changed": "publish a new disconnect if the number is to be released all the same",
 	"unclear": "look at the number in Bandwidth's dashboard, and release it there",
+	"7205":    "another port-in works on this number: look for it in Bandwidth's dashboard",
+	"7206":    "the number is in service on the account already: there is nothing to port",
+	"7309":    "site_id is not a sub-account of this account: list them with `worker sites`",
+	"7312":    "sip_peer does not belong to the site: list its peers with `worker peers SITE_ID`",
+	"7348":    "Bandwidth has suspended the order: wait, or ask its support",
 	"5257":    "the account may not order outside North America: ask Bandwidth's support",
 }
 

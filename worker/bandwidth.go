@@ -84,12 +84,20 @@ func (c *carrier) post(ctx context.Context, p orders.Purchase, sendBy time.Time)
 	if c.sandbox {
 		return orders.PostFact{Detail: "this worker is a sandbox: no purchase leaves it"}
 	}
+	if p.PortIn {
+		return c.postPortIn(ctx, p, sendBy)
+	}
 	o, err := orderOf(p)
 	if err != nil {
-		return orders.PostFact{State: orders.PostRefused, Detail: err.Error(), Errors: []orders.VendorError{{Description: err.Error()}}}
+		return unsendable(err)
 	}
 	created, err := c.client.CreateOrder(ctx, o, sendBy)
 	return c.answer(ctx, GroupOrder, created, err)
+}
+
+// unsendable is what becomes of a purchase that cannot be made an order of.
+func unsendable(err error) orders.PostFact {
+	return orders.PostFact{State: orders.PostRefused, Detail: err.Error(), Errors: []orders.VendorError{{Description: err.Error()}}}
 }
 
 // orderOf returns the order of a purchase.
@@ -110,7 +118,7 @@ func orderOf(p orders.Purchase) (bwclient.Order, error) {
 func (c *carrier) answer(ctx context.Context, group Group, created bwclient.Created, err error) orders.PostFact {
 	if err == nil {
 		c.control.Passed(ctx, group)
-		return orders.PostFact{State: orders.PostCreated, OrderID: orders.OrderID(created.OrderID), Status: created.Status}
+		return orders.PostFact{State: orders.PostCreated, OrderID: orders.OrderID(created.OrderID), Status: created.Status, Errors: details(created.Errors)}
 	}
 	fact := orders.PostFact{Detail: err.Error(), Errors: vendorErrors(err)}
 	status := bwclient.StatusOf(err)
@@ -186,7 +194,8 @@ func (c *carrier) Poll(ctx context.Context, id orders.OrderID) orders.PollFact {
 }
 
 // Look looks for the orders of an intent: the list by customer order id, and with probe also what Bandwidth says of
-// some of the numbers (P16, P17).
+// some of the numbers (P16, P17). Of a port-in the numbers say nothing: the losing carrier holds them until it is done, and
+// which order Bandwidth names for a number on its way here is not documented.
 func (c *carrier) Look(ctx context.Context, p orders.Purchase, probe bool) orders.LookFact {
 	fact := orders.LookFact{N: p.N}
 	err := c.look(ctx, p, probe, &fact)
@@ -214,7 +223,7 @@ func (c *carrier) look(ctx context.Context, p orders.Purchase, probe bool, fact 
 	if err := c.positiveControl(ctx, p.SiteID); err != nil {
 		return err
 	}
-	listed, err := c.client.OrdersByCustomerOrderID(ctx, p.CustomerOrderID)
+	listed, err := c.listed(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -227,12 +236,16 @@ func (c *carrier) look(ctx context.Context, p orders.Purchase, probe bool, fact 
 			if unnamed++; unnamed > maxUnnamed {
 				return fmt.Errorf("the list for customer order id %s holds more than %d orders that do not say whose they are", p.CustomerOrderID, maxUnnamed)
 			}
-			if err := c.compare(ctx, o.OrderID, fact); err != nil {
+			compare := c.compare
+			if p.PortIn {
+				compare = c.comparePortIn
+			}
+			if err := compare(ctx, o.OrderID, fact); err != nil {
 				return err
 			}
 		}
 	}
-	if !probe || len(fact.Found) > 0 {
+	if !probe || len(fact.Found) > 0 || p.PortIn {
 		return nil
 	}
 	return c.probe(ctx, p, fact)

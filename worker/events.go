@@ -33,6 +33,9 @@ func (w *Worker) eventOf(r *orders.Record, outcome messages.Outcome, n int, sequ
 		Numbers:       nonNil(r.Held()),
 		Metadata:      r.Metadata,
 	}
+	if r.Kind == orders.PortIn {
+		e.CarrierModule = r.Ask.CarrierModule
+	}
 	if r.Kind == orders.Disconnect && len(r.Releases) > 0 {
 		e.OrderName = w.driver.Names.Name(r.Key)
 	}
@@ -78,19 +81,25 @@ func failedNumbers(r *orders.Record) []messages.FailedNumber {
 	return out
 }
 
-// eventErrors returns Bandwidth's errors with advice, what our own codes mean, and our own sentence where the outcome has
-// one.
-func eventErrors(r *orders.Record) []messages.EventError {
+// bandwidthErrors returns Bandwidth's errors with advice.
+func bandwidthErrors(r *orders.Record) []messages.EventError {
 	out := []messages.EventError{}
 	for _, e := range r.Errors() {
 		out = append(out, messages.EventError{Code: e.Code, Description: e.Description, Advice: adviceFor(e.Code)})
 	}
+	return out
+}
+
+// eventErrors returns Bandwidth's errors with advice, what our own codes mean, and our own sentence where the outcome has
+// one.
+func eventErrors(r *orders.Record) []messages.EventError {
+	out := bandwidthErrors(r)
 	for _, code := range slices.Sorted(maps.Keys(r.Refused)) { // those that Bandwidth was not asked to release
 		if text := notReleased[code]; text != "" && !slices.ContainsFunc(out, func(e messages.EventError) bool { return e.Code == code }) {
 			out = append(out, messages.EventError{Code: code, Description: text, Advice: adviceFor(code)})
 		}
 	}
-	if r.Outcome.Reason == string(messages.ReasonCancelled) {
+	if r.Outcome.Reason == string(messages.ReasonCancelled) && r.Kind != orders.PortIn {
 		for i := range out {
 			out[i].Advice = "" // it was meant to end so
 		}

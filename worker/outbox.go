@@ -41,6 +41,9 @@ func (w *Worker) SetTimer(ctx context.Context, key orders.ID, at time.Time, revi
 // Announce publishes an intermediate event without waiting for its ack: it may be lost (P29).
 func (w *Worker) Announce(ctx context.Context, r *orders.Record, outcome orders.State, n int) {
 	e := w.eventOf(r, messages.Outcome(outcome), n, r.Revision, w.clock.Now())
+	if r.Kind == orders.PortIn {
+		e.Errors = bandwidthErrors(r) // what somebody has to mend before it goes on
+	}
 	msg, err := w.eventMessage(e, r.Headers[headerTraceparent], e.EventID)
 	if err == nil {
 		_, err = w.js.PublishMsgAsync(msg)

@@ -97,7 +97,7 @@ func replayFields(t *testing.T, l bus.Letter) map[string]json.RawMessage {
 // posts counts the calls that change something at Bandwidth.
 func posts(w *workertest.World) int {
 	n := 0
-	for _, endpoint := range []string{bwfake.EndpointCreate, bwfake.EndpointClose, bwfake.EndpointDisconnect, bwfake.EndpointReserve, bwfake.EndpointUnreserve} {
+	for _, endpoint := range []string{bwfake.EndpointCreate, bwfake.EndpointClose, bwfake.EndpointDisconnect, bwfake.EndpointReserve, bwfake.EndpointUnreserve, bwfake.EndpointPortIn} {
 		n += w.Sim.Calls(endpoint)
 	}
 	return n

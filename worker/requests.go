@@ -116,6 +116,10 @@ func (w *Worker) request(ctx context.Context, msg jetstream.Msg) disposition {
 		return w.refused(ctx, in, messages.ReasonInvalid,
 			fmt.Sprintf("numbers: the replay leaves out numbers that an unanswered order of %s may have bought: name them too", arrival.Key))
 	case orders.AdmitRisky:
+		if in.kind == messages.PortIn {
+			return w.refused(ctx, in, messages.ReasonInvalid, fmt.Sprintf(
+				"%s: the port-in %s may be on its way, and a replay may order it a second time: look at Bandwidth's dashboard, and replay with --accept-double to take the risk", messages.HeaderAcceptDouble, arrival.Key))
+		}
 		return w.refused(ctx, in, messages.ReasonInvalid, fmt.Sprintf(
 			"%s: the order %s may have bought numbers that nobody can name; a replay may buy as many again: look at Bandwidth's dashboard, and replay with --accept-double to take the risk", messages.HeaderAcceptDouble, arrival.Key))
 	case orders.AdmitFull:
@@ -220,8 +224,13 @@ func (w *Worker) askOf(in *incoming) (orders.Ask, *messages.RequestError) {
 		return orders.Ask{Target: orders.ID(w.names.Key(in.tenant, req.OrderRequestID))}, nil
 	case in.kind == messages.Disconnect:
 		return orders.Ask{Numbers: req.Numbers, Mode: req.Mode, Protected: req.Protected}, nil
-	case in.kind != messages.Provision:
-		return invalid("subject", fmt.Sprintf("the kind %s is not built yet", in.kind))
+	case in.kind == messages.PortIn:
+		fields, err := encode(req.PortInFields)
+		if err != nil {
+			return invalid("portin", "portin: the fields cannot be encoded") // what they hold may be secret
+		}
+		ask = orders.Ask{Numbers: req.Numbers, SiteID: ask.SiteID, PeerID: ask.PeerID, PortIn: fields, Draft: req.IsDraft(), CarrierModule: w.portInModule}
+		return ask, nil
 	case req.Criteria == nil:
 		return ask, nil
 	}

@@ -30,6 +30,7 @@ func TestSwitchesOfEveryKind(t *testing.T) {
 		{"reserve", messages.Provision, reserved(messages.Request{RequestID: "r1", Numbers: []string{number}}), 1, "completed"},
 		{"backorder", messages.Provision, waitingFor("r1", "919", 3), 3, "completed"},
 		{"disconnect", messages.Disconnect, giveBack("r1", numberTwo), 1, "completed"},
+		{"portin", messages.PortIn, bringIn("r1", number), 1, "completed"},
 		{"cancel", messages.Cancel, messages.Request{RequestID: "r1", OrderRequestID: "waits"}, 0, "completed"},
 	}
 	for _, k := range kinds {

@@ -22,6 +22,9 @@ func viewOf(r *orders.Record) messages.OrderView {
 		Criteria: r.Ask.Criteria, Quantity: r.Ask.Quantity, Backorder: r.Ask.Backorder, Reserve: r.Ask.Reserve, Mode: r.Ask.Mode, Protected: r.Ask.Protected,
 		Cancels: string(r.Ask.Target),
 	}
+	if v.Draft = r.Ask.Draft; r.Kind == orders.PortIn && r.Outcome == nil {
+		v.Errors = bandwidthErrors(r) // an EXCEPTION is mended while the order goes on
+	}
 	if r.Cancel != nil {
 		v.CancelledBy = string(r.Cancel.By)
 	}

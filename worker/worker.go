@@ -41,6 +41,9 @@ type Options struct {
 	Provisioning bool
 	// CarrierDisabled: Kazoo's carrier_modules was given and lacks this carrier.
 	CarrierDisabled bool
+	// PortInModule is the carrier module that ported numbers are registered with, Kazoo's port_in_module_name; empty means
+	// knm_local.
+	PortInModule string
 	// Settings are the durations; zero fields are not defaulted.
 	Settings orders.Settings
 	// AckWait is the lease on a message.
@@ -81,6 +84,7 @@ type Worker struct {
 
 	account, site, peer string
 	sandbox             bool
+	portInModule        string
 	consumers           []*consumer
 	store               *ledger.Ledger
 	client              *bwclient.Client
@@ -156,7 +160,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		name: name, conn: o.Conn, js: js, names: names, clock: clock, control: control, metrics: o.Metrics, log: o.Log,
-		account: o.Account, site: o.Site, peer: o.Peer, sandbox: o.Sandbox, store: ledger.New(records, open), numbers: ledger.NewNumbers(numbers), stopWatching: stopWatching, life: watching,
+		account: o.Account, site: o.Site, peer: o.Peer, sandbox: o.Sandbox, portInModule: cmp.Or(o.PortInModule, "knm_local"), store: ledger.New(records, open), numbers: ledger.NewNumbers(numbers), stopWatching: stopWatching, life: watching,
 		client: o.Client, calls: make(chan struct{}, endpointCalls),
 	}
 	w.serving, w.stopServing = context.WithCancel(watching)
@@ -171,7 +175,8 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 			return orders.Conditions{
 				Sandbox: o.Sandbox, Provisioning: o.Provisioning, CarrierDisabled: o.CarrierDisabled,
 				OrdersHeldUntil: control.HeldUntil(GroupOrder), ReadsHeldUntil: control.HeldUntil(GroupHistory), ReleasesHeldUntil: control.HeldUntil(GroupDisconnect),
-				YoungLedger: o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard,
+				PortInsHeldUntil: control.HeldUntil(GroupPortIn),
+				YoungLedger:      o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard,
 			}
 		},
 		Token: uuid.NewString,

@@ -182,7 +182,7 @@ func (s *Server) createPortIn(x *exchange) {
 	now := s.opts.Now()
 	p.id, p.created, p.began, p.listed = newID(), now, now, now.Add(s.opts.ListDelay)
 	if slices.ContainsFunc(p.asked, func(n string) bool { return strings.HasSuffix(n, endException) }) && !p.draft {
-		p.forced, p.errs = wordException, []apiError{{"7304", "The losing carrier knows the numbers by another name.", ""}}
+		p.forced, p.errs = wordException, []apiError{{"7331", "Rate Center Not Present in Bandwidth Dashboard", ""}}
 	}
 	s.portins = append(s.portins, p)
 	word := wordSubmitted

@@ -142,7 +142,7 @@ func TestPortInEnds(t *testing.T) {
 	s := start(t, bwfake.Options{})
 	r := s.call("POST", portinsPath, portInXML("c-1", "", "9195550720"))
 	created := s.ported(r)
-	if r.status != 201 || created.Status != "EXCEPTION" || !slices.Equal(created.Codes, []string{"7304"}) || created.ID == "" {
+	if r.status != 201 || created.Status != "EXCEPTION" || !slices.Equal(created.Codes, []string{"7331"}) || created.ID == "" {
 		t.Errorf("%+v", r)
 	}
 	if got := s.getPortIn(created.ID); got.Status != "EXCEPTION" || len(got.Codes) != 1 {

@@ -31,7 +31,7 @@ func (d devCmd) Run(p *program, c *cli) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	sim, err := bwfake.Start(bwfake.Options{ClientID: "dev", ClientSecret: "dev", Control: true}, "127.0.0.1:0")
+	sim, err := bwfake.Start(bwfake.Options{ClientID: "dev", ClientSecret: "dev", Control: true, PortInStep: portInStep}, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

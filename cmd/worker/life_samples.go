@@ -141,7 +141,7 @@ func (s samples) sandbox(ctx context.Context) error {
 	defer stop()
 	const number = "+19195550701"
 	purchases, posts := len(s.sim.Purchases()), s.sim.Calls(bwfake.EndpointCreate)
-	_, e, err := client.Request(ctx, messages.Provision, &messages.Request{RequestID: "sample-13", Numbers: []string{number}}, s.show)
+	_, e, err := client.Request(ctx, messages.Provision, &messages.Request{RequestID: "sample-14", Numbers: []string{number}}, s.show)
 	if err != nil {
 		return err
 	}

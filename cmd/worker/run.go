@@ -105,7 +105,7 @@ func newServing(ctx context.Context, c *config.Config, nc *nats.Conn, log *logru
 	s.worker, err = worker.New(ctx, worker.Options{
 		Conn: nc, Client: client, Prefix: c.SubjectPrefix, Account: c.AccountID, Site: c.SiteID, Peer: c.SIPPeer,
 		OrderNamePrefix: c.OrderNamePrefix, Sandbox: c.SandboxProvisioning, Provisioning: c.EnableProvisioning,
-		CarrierDisabled: c.CarrierDisabled(), Settings: settings, AckWait: c.AckWait, LedgerGuard: c.LedgerGuard,
+		CarrierDisabled: c.CarrierDisabled(), PortInModule: c.PortInModuleName, Settings: settings, AckWait: c.AckWait, LedgerGuard: c.LedgerGuard,
 		MaxSearchQuantity: c.MaxSearchQuantity, Concurrency: c.Concurrency, RequestsPerSecond: c.RequestsPerSecond, Replicas: c.NATSReplicas,
 		EventsMaxAge: c.EventsMaxAge, ManageStreams: c.ManageStreams, Metrics: metrics, Log: log,
 	})

@@ -41,6 +41,7 @@ func (s samples) run() error {
 		{"Three numbers by criteria, one of them lost to another buyer between search and order", s.criteria},
 		{"A backorder waits for stock, and is cancelled with what it has", s.backorder},
 		{"Numbers that were bought are given back", s.disconnect},
+		{"A port-in that Bandwidth finds fault with is mended, and its number comes", s.portIn},
 		{"A sandbox pretends: no purchase leaves the worker", s.sandbox},
 	} {
 		s.out.printf("— %s\n", sample.title)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,22 +55,7 @@ func TestMaxSearchQuantityReachesTheWorker(t *testing.T) {
 		{[]string{"--max-search-quantity", "7"}, 7, "at most 7 (max_search_quantity)"},
 	} {
 		w := workertest.Start(t, workertest.Options{})
-		args := append([]string{"--account-id", "20902288", "--site-id", "1234", "--sip-peer", "234222", "--order-name-prefix", "test",
-			"--api-username", workertest.Username, "--api-password", workertest.Password, "--base-url", w.Sim.URL, "--http-listen", ""}, c.args...)
-		settings, _, err := parse(args, io.Discard, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := settings.Check(); err != nil {
-			t.Fatal(err)
-		}
-		s, err := newServing(t.Context(), &settings.Config, w.Conn, w.Log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- s.worker.Run(ctx) }()
+		serveWith(t, w, c.args...)
 		for quantity, fits := range map[int]bool{c.limit: true, c.limit + 1: false} {
 			_, e, err := w.Bus.Search(t.Context(), &messages.Request{RequestID: "a", Criteria: &messages.Criteria{AreaCode: "919"}, Quantity: &quantity})
 			if err != nil {
@@ -82,15 +69,64 @@ func TestMaxSearchQuantityReachesTheWorker(t *testing.T) {
 			}
 		}
 		above := c.limit + 1
-		_, err = w.Bus.AskSearch(t.Context(), &messages.Request{RequestID: "a", Criteria: &messages.Criteria{AreaCode: "919"}, Quantity: &above})
+		_, err := w.Bus.AskSearch(t.Context(), &messages.Request{RequestID: "a", Criteria: &messages.Criteria{AreaCode: "919"}, Quantity: &above})
 		var refused *bus.ServiceError
 		if !errors.As(err, &refused) || refused.Code != 400 || !strings.Contains(refused.Text, c.text) {
 			t.Errorf("asked for %d: %v; want 400 with %q", above, err, c.text)
 		}
+	}
+}
+
+// serveWith runs a worker in a world as the command line sets it up; the test ends it.
+func serveWith(t *testing.T, w *workertest.World, args ...string) {
+	t.Helper()
+	settings, _, err := parse(append([]string{"--account-id", "20902288", "--site-id", "1234", "--sip-peer", "234222", "--order-name-prefix", "test",
+		"--api-username", workertest.Username, "--api-password", workertest.Password, "--base-url", w.Sim.URL, "--http-listen", ""}, args...), io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := settings.Check(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newServing(t.Context(), &settings.Config, w.Conn, w.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.worker.Run(ctx) }()
+	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the worker ended with %v", err)
 		}
 		s.close()
+	})
+}
+
+// TestPortInModuleNameReachesTheWorker: kazoo-parity, `port_in_module_name`, knm_local where it is not set, and from Kazoo's
+// number_manager document.
+func TestPortInModuleNameReachesTheWorker(t *testing.T) {
+	document := filepath.Join(t.TempDir(), "number_manager.json")
+	if err := os.WriteFile(document, []byte(`{"_id": "number_manager", "default": {"carrier_modules": ["knm_bandwidth2"], "port_in_module_name": "knm_from_document"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for module, args := range map[string][]string{
+		"knm_local": nil, "knm_other": {"--port-in-module-name", "knm_other"}, "knm_from_document": {"--config", document},
+	} {
+		t.Run(module, func(t *testing.T) {
+			w := workertest.Start(t, workertest.Options{})
+			serveWith(t, w, append(args, "--poll-min-interval", "50ms")...)
+			const number = "+19195551234"
+			_, e, err := w.Bus.Request(t.Context(), messages.PortIn, &messages.Request{
+				RequestID: "p1", Numbers: []string{number}, PortInFields: messages.PortInFields{LOAAuthorizingPerson: "Zoë Müller"},
+			}, nil)
+			if err != nil || e.Outcome != messages.Completed || e.CarrierModule != module {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			if entry, err := w.Bus.Number(t.Context(), number); err != nil || entry.State != "port_in" || entry.CarrierModule != module {
+				t.Errorf("the registry holds %+v, %v", entry, err)
+			}
+		})
 	}
 }

@@ -31,6 +31,7 @@ Examples:
   publish provision --state DC --quantity 3 --backorder       wait until Bandwidth has them
   publish cancel crm-1043 --wait                             wait no longer: crm-1043 is that order's request id
   publish disconnect +19195551234 --wait                     give a number back
+  publish portin +19195551234 --draft                        bring a number in, once somebody submits the draft at Bandwidth
   publish search --area-code 919 --detail                    numbers for sale, and where they are
   publish watch                                              events as they come
   publish dlq list                                           orders that ended without full success
@@ -51,6 +52,7 @@ type cli struct {
 
 	Provision  provisionCmd  `cmd:"" help:"Order numbers, by name or by criteria."`
 	Disconnect disconnectCmd `cmd:"" help:"Give numbers back."`
+	Portin     portinCmd     `cmd:"" help:"Bring numbers in from another carrier."`
 	Cancel     cancelCmd     `cmd:"" help:"Close a provision that waits for stock: it buys nothing more."`
 	Search     searchCmd     `cmd:"" help:"List numbers that are for sale."`
 	Watch      watchCmd      `cmd:"" help:"Show events as they come."`
@@ -86,7 +88,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := new(cli)
 	parser, err := kong.New(c, kong.Name("publish"), kong.Description(description), kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }), kong.DefaultEnvars("BANDWIDTH"), kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}),
-		kong.ExplicitGroups([]kong.Group{{Key: "criteria", Title: "Which numbers are wanted"}}))
+		kong.ExplicitGroups([]kong.Group{{Key: "criteria", Title: "Which numbers are wanted"},
+			{Key: "port", Title: "The port"}, {Key: "subscriber", Title: "Whom the losing carrier knows the numbers by"}}))
 	if err != nil {
 		fmt.Fprintf(stderr, "publish: %v\n", err)
 		return exitFailed

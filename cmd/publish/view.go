@@ -32,6 +32,9 @@ func (p *program) order(v orderView) {
 		state += fmt.Sprintf(" (replay %d)", v.Generation-1)
 	}
 	has, nothing := "has", "bought"
+	if v.Kind == messages.PortIn {
+		has, nothing = "ported", "ported"
+	}
 	switch v.Kind {
 	case messages.Disconnect:
 		has, nothing = "released", "released"
@@ -99,6 +102,9 @@ func (v *orderView) asks() string {
 	text := fmt.Sprintf("%s of %s", v.Kind, count(wanted))
 	if v.Reserve {
 		text += ", reserved first"
+	}
+	if v.Draft {
+		text += ", held as a draft"
 	}
 	if v.Mode != "" {
 		text += ", mode " + v.Mode

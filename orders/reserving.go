@@ -197,9 +197,12 @@ func (d *Driver) choose(ctx context.Context, r *Record, a Action) (*Record, erro
 		}
 		numbers = found
 	}
-	generation := r.Generation
+	generation, purchases := r.Generation, len(r.Purchases)
 	return d.change(ctx, r, func(r *Record) bool {
-		return r.Generation == generation && r.choose(d.Names, a.N, numbers, d.Clock.Now())
+		if r.Generation != generation || len(r.Purchases) != purchases || r.Unresolved() {
+			return false // another worker went on meanwhile: nothing is chosen beside what it placed (P20)
+		}
+		return r.choose(d.Names, a.N, numbers, d.Clock.Now())
 	})
 }
 

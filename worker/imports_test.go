@@ -299,7 +299,9 @@ func TestOnePlace(t *testing.T) {
 var adapters = map[string][]string{
 	"worker/bandwidth.go":         nil,
 	"worker/bandwidth_find.go":    nil,
+	"worker/bandwidth_portin.go":  nil,
 	"worker/bandwidth_release.go": nil,
+	"worker/bandwidth_reserve.go": nil,
 	// The client in the options, which is handed on.
 	"worker/worker.go": {"Client"},
 	// Searches and questions are reads that no order stands behind.

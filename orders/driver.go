@@ -50,14 +50,32 @@ const factTimeout = 30 * time.Second
 func (d *Driver) Drive(ctx context.Context, t Tick) error {
 	r, err := d.Store.Get(ctx, t.Key)
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && r.Revision < t.Revision:
-		// P5: the read may be stale. Look again soon.
-		return d.rearm(ctx, t.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), t.Revision)
+	case errors.Is(err, ErrNotFound):
+		// P5: the read may be stale. Where the ledger is lost nothing can be done before it is rebuilt.
+		return d.rearm(ctx, t.Key, t, d.Clock.Now().Add(max(d.Settings.Lease, d.Settings.PollMinInterval)), t.Revision)
+	case err == nil && r.Revision < t.Revision:
+		if r, err = d.confirm(ctx, r); err != nil {
+			// P5: the read is stale. Look again soon.
+			return d.rearm(ctx, t.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), t.Revision)
+		}
 	case err != nil:
 		return fmt.Errorf("read the record of order %s: %w", t.Key, err)
 	}
 	d.Clock.Observe(r.WrittenAt)
 	return d.DriveRecord(ctx, r, t)
+}
+
+// confirm writes a record as it was read. Where that succeeds no later one exists, whatever a tick knows of: the ledger
+// was lost and rebuilt, and its revisions began anew, while the tick did not.
+func (d *Driver) confirm(ctx context.Context, r *Record) (*Record, error) {
+	same := r.Clone()
+	same.keepSequence()
+	revision, err := d.Store.Update(ctx, same)
+	if err != nil {
+		return nil, err
+	}
+	same.Revision, same.WrittenAt = revision, time.Time{}
+	return same, nil
 }
 
 // DriveRecord is [Driver.Drive] for a record that has just been read or written.
@@ -191,9 +209,7 @@ func (d *Driver) change(ctx context.Context, r *Record, fact func(*Record) bool)
 	pause := d.Settings.PollMinInterval / 100
 	for {
 		next := r.Clone()
-		if next.Outcome != nil && next.Outcome.Sequence == 0 {
-			next.Outcome.Sequence = r.Revision // P29: the revision of the write that made the outcome stays with it
-		}
+		next.keepSequence()
 		if !fact(next) {
 			return r, nil
 		}

@@ -64,6 +64,15 @@ func admit(r *Record, a Arrival) Admission {
 		}
 		return AdmitNew
 	}
+	if r.Unasked() {
+		switch {
+		case a.ReplayOf > 0:
+			return AdmitUnknown // what the generation asked for is lost; the first request says what is wanted in all
+		case r.Kind != a.Kind:
+			return AdmitConflict
+		}
+		return AdmitNew
+	}
 	known := func(generation int) bool {
 		return generation >= 1 && generation <= len(r.Hashes) && r.Hashes[generation-1] == a.Hash
 	}
@@ -235,7 +244,7 @@ func (d *Driver) Accept(ctx context.Context, a Arrival) (Admission, *Record, err
 		admission := admit(r, a)
 		if admission == AdmitNew && a.Kind == Cancel {
 			target, err := d.Store.Get(ctx, a.Ask.Target)
-			if errors.Is(err, ErrNotFound) || err == nil && target.Kind != Provision {
+			if errors.Is(err, ErrNotFound) || err == nil && (target.Kind != Provision || target.Unasked()) {
 				return AdmitNoTarget, nil, nil
 			}
 			if err != nil {
@@ -245,7 +254,11 @@ func (d *Driver) Accept(ctx context.Context, a Arrival) (Admission, *Record, err
 		}
 		if admission == AdmitNew {
 			next := NewRecord(a, d.Clock.Now())
-			if r != nil {
+			switch {
+			case r == nil:
+			case r.Unasked():
+				next = r.taken(a, d.Clock.Now())
+			default:
 				next = r.nextGeneration(a, d.Settings, d.Clock.Now())
 				if !next.roomFor() {
 					return AdmitFull, r, nil

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -67,4 +68,30 @@ func (n Namer) CustomerOrderID(key ID, count int) string {
 	}
 	room := min(customerPrefixLength, MaxCustomerOrderIDLength-len(suffix))
 	return n.customer[:min(len(n.customer), room)] + suffix
+}
+
+// ourCustomerOrderID is how a customer order id of ours ends: the key, and n from 2 on.
+var ourCustomerOrderID = regexp.MustCompile(`-([a-z2-7]{20})(?:-([1-9][0-9]{0,8}))?$`)
+
+// Parse takes a customer order id apart: the order's key, and which of its Bandwidth orders it names. ok is false for
+// one that this Namer would not have made, of another prefix for example. Fleets that share the prefix are told apart
+// by their keys alone (P32), which cannot be seen in an id.
+func (n Namer) Parse(customerOrderID string) (key ID, count int, ok bool) {
+	m := ourCustomerOrderID.FindStringSubmatch(customerOrderID)
+	if m == nil {
+		return "", 0, false
+	}
+	key, count = ID(m[1]), 1
+	if m[2] != "" {
+		count, _ = strconv.Atoi(m[2]) // nine digits always fit
+	}
+	if n.CustomerOrderID(key, count) != customerOrderID {
+		return "", 0, false
+	}
+	return key, count, true
+}
+
+// Carries reports whether a customer order id begins with this Namer's prefix, whatever follows.
+func (n Namer) Carries(customerOrderID string) bool {
+	return strings.HasPrefix(customerOrderID, n.customer[:min(len(n.customer), customerPrefixLength)]+"-")
 }

@@ -22,6 +22,9 @@ type Conditions struct {
 	PortInsHeldUntil  time.Time
 	// YoungLedger: the ledger may have lost what an older one knew; look before a first POST (P33).
 	YoungLedger bool
+	// DoubtedAt is when the ledger was last known to lack orders: it was replaced, or is being rebuilt. Nothing is bought,
+	// and no order ends without all it asks for, before what was on its way then has settled. Zero: no such doubt.
+	DoubtedAt time.Time
 }
 
 // ActionKind names what is to be done next.
@@ -94,6 +97,9 @@ func Next(r *Record, c Conditions, s Settings, now time.Time) Action {
 			return Action{Kind: ActPublish}
 		}
 		return Action{Kind: ActDone}
+	}
+	if r.Unasked() {
+		return wait(now.Add(s.PollMaxInterval), "nobody has asked for it since the ledger was rebuilt")
 	}
 	if r.Kind == Cancel {
 		return nextCancel(r, c, s, now)
@@ -247,6 +253,10 @@ func heldBack(r *Record, c Conditions, s Settings, now time.Time) (Action, bool)
 // nextPurchase decides on the purchase of this generation, on those that top it up, and on the verdict once they are
 // over.
 func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
+	if until := c.settled(s); until.After(now) {
+		// P33: what was on its way when the ledger was lost belongs to the verdict, and comes before another order.
+		return wait(until, "orders of the lost ledger may still show themselves")
+	}
 	unresolved := r.Unresolved()
 	var mine *Purchase // planned, and not placed yet
 	begun := false
@@ -322,6 +332,15 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		a.Kind = ActPreLook
 	}
 	return a
+}
+
+// settled is when every POST that was on its way when the ledger was doubted shows itself to a look (P33): its time is
+// over, and the settle window after it. Zero where there is no doubt.
+func (c Conditions) settled(s Settings) time.Time {
+	if c.DoubtedAt.IsZero() {
+		return time.Time{}
+	}
+	return c.DoubtedAt.Add(s.PostTimeout + s.SettleWindow)
 }
 
 // exhausted ends an order that could not be placed. What it bought before stays bought (P20, P22).

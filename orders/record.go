@@ -79,6 +79,9 @@ type Record struct {
 	LastN int `json:"last_n,omitempty"`
 	// Late holds facts that came in after the outcome was written; the next generation takes them up (P15).
 	Late []LateFact `json:"late,omitempty"`
+	// RebuiltAt is when Bandwidth orders of this request were taken from the vendor's own list, because the ledger did
+	// not know them; zero for never.
+	RebuiltAt time.Time `json:"rebuilt_at,omitzero"`
 
 	// Cancel is the wish to close this order; nil for none. CancelledBy names the cancels that ended earlier
 	// generations.
@@ -269,7 +272,8 @@ type VendorError struct {
 
 // LateFact is a Bandwidth order that became known after the generation's outcome was written.
 type LateFact struct {
-	N       int     `json:"n"`
+	N int `json:"n"`
+	// Token names the claim whose answer this is; empty where the vendor's list showed the order.
 	Token   string  `json:"token"`
 	OrderID OrderID `json:"order_id"`
 }
@@ -401,6 +405,13 @@ func (r *Record) OutcomeSequence() uint64 {
 		return r.Outcome.Sequence
 	default:
 		return r.Revision
+	}
+}
+
+// keepSequence notes the revision of the write that made the outcome before the next write (P29).
+func (r *Record) keepSequence() {
+	if r.Outcome != nil && r.Outcome.Sequence == 0 {
+		r.Outcome.Sequence = r.Revision
 	}
 }
 

@@ -67,7 +67,7 @@ func (w *world) checkRegistry(r *Record) []string {
 		delete(want, h.Number)
 		if h.State != NumberReleased {
 			// Its time is that of an outcome: the last one, or one before it.
-			if h.Since.After(r.Outcome.At) || h.Since.Before(r.AcceptedAt) {
+			if h.Since.After(r.Outcome.At) || h.Since.Before(r.AcceptedAt) && r.RebuiltAt.IsZero() {
 				bad("%s is registered since %s, the order ran from %s to %s", h.Number, h.Since, r.AcceptedAt, r.Outcome.At)
 			}
 			expected.Since = h.Since

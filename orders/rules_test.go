@@ -95,8 +95,22 @@ func TestP5_StaleReadsRearm(t *testing.T) {
 		r := w.running()
 		r.Outcome = &Outcome{Outcome: Completed, Published: true}
 		stored := w.stored(r)
-		if err := w.driver().Drive(t.Context(), Tick{Key: testKey, At: time.Now(), Revision: stored.Revision + 1}); err != nil || !w.timerSet() {
-			t.Errorf("a tick whose record is older than its revision: %v, timer set %t", err, w.timerSet())
+		if _, err := w.store.Update(t.Context(), stored.Clone()); err != nil {
+			t.Fatal(err)
+		}
+		d := w.driver()
+		d.Store = lagging{w, stored, time.Now().Add(time.Hour)}
+		if err := d.Drive(t.Context(), Tick{Key: testKey, At: time.Now(), Revision: stored.Revision + 1}); err != nil || !w.timerSet() {
+			t.Errorf("a tick whose record is read stale: %v, timer set %t", err, w.timerSet())
+		}
+		delete(w.timers, testKey)
+		d.Store = w
+		at := w.record().OutcomeSequence()
+		if err := d.Drive(t.Context(), Tick{Key: testKey, At: time.Now(), Revision: 999}); err != nil || w.timerSet() {
+			t.Errorf("a tick that knows of a later record than there is, as after a loss of the ledger: %v, timer set %t", err, w.timerSet())
+		}
+		if got := w.record().OutcomeSequence(); got != at {
+			t.Errorf("the outcome's sequence became %d, and was %d (P29)", got, at)
 		}
 	})
 }

@@ -70,8 +70,8 @@ func TestP3_P28_UndecodableRecord(t *testing.T) {
 	}
 }
 
-// TestP5_TickOfALaterRevision: a tick that knows of a later record than the one that is read sets its timer again, and
-// one without a body counts as 0.
+// TestP5_TickOfALaterRevision: a tick that knows of a later revision than the ledger holds, because the ledger was lost,
+// does not come for ever; one without a body counts as 0.
 func TestP5_TickOfALaterRevision(t *testing.T) {
 	b := newBed(t, nil)
 	r := orders.NewRecord(orders.Arrival{Key: "abcdefghijklmnopqrst", RequestID: "r1", Kind: orders.Provision}, time.Now())
@@ -84,8 +84,11 @@ func TestP5_TickOfALaterRevision(t *testing.T) {
 			t.Errorf("a tick %q of a finished order: %s, timer %q", body, d.verb, b.timer(string(r.Key)))
 		}
 	}
-	if d := b.ticked(string(r.Key), `{"revision":999}`); d.verb != ack || b.timer(string(r.Key)) != `{"revision":999}` {
-		t.Errorf("a tick of a later record: %s, timer %q", d.verb, b.timer(string(r.Key)))
+	if d := b.ticked(string(r.Key), `{"revision":999}`); d.verb != ack || b.timer(string(r.Key)) != "" {
+		t.Errorf("a tick of a lost ledger: %s, timer %q", d.verb, b.timer(string(r.Key)))
+	}
+	if d := b.ticked("bcdefghijklmnopqrsta", `{"revision":999}`); d.verb != ack || b.timer("bcdefghijklmnopqrsta") != `{"revision":999}` {
+		t.Errorf("a tick of a record that is not there: %s, timer %q", d.verb, b.timer("bcdefghijklmnopqrsta"))
 	}
 }
 

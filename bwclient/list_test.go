@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,7 +34,8 @@ func TestListPages(t *testing.T) {
 	c, asked := pages(t, map[string]string{"1": own(t, "orders_list/page_1.xml"), "list-0003": own(t, "orders_list/page_2.xml")})
 	got, err := c.OrdersByCustomerOrderID(t.Context(), "c-1")
 	want := []bwclient.OrderSummary{
-		{OrderID: "list-0001", CustomerOrderID: "c-1", Status: "COMPLETE", CountOfTNs: 1}, {OrderID: "list-0002", Status: "FAILED"},
+		{OrderID: "list-0001", CustomerOrderID: "c-1", Status: "COMPLETE", CountOfTNs: 1, OrderedAt: time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)},
+		{OrderID: "list-0002", Status: "FAILED"},
 		{OrderID: "list-0003", CustomerOrderID: "c-1", Status: "RECEIVED"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

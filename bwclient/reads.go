@@ -284,7 +284,7 @@ func (c *Client) Peers(ctx context.Context, siteID string) ([]Peer, error) {
 
 // orderedAt reads a time as Bandwidth writes it; zero where it cannot: a date never makes an answer unreadable.
 func orderedAt(text string) time.Time {
-	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15-04-05.999Z", "2006-01-02 15:04:05.999"} {
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15-04-05.999Z", "2006-01-02 15:04:05.999", "2006-01-02T15", time.DateOnly} {
 		if t, err := time.Parse(form, text); err == nil && t.Year() > 1 {
 			return t.UTC()
 		}

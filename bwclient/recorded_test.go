@@ -172,9 +172,9 @@ func TestRecordedLists(t *testing.T) {
 	single := strings.Replace(strings.Replace(first, "<TotalCount>122<", "<TotalCount>3<", 1), "page=cbdcfc94-81b1-4ce9-8b6d-f8d6b85381ba", "page=1", 1)
 	got, err := stubbed(t, stub{status: 200, body: single}).OrdersByCustomerOrderID(t.Context(), "c-1")
 	want := []bwclient.OrderSummary{
-		{OrderID: "c5d8d076-345c-45d7-87b3-803a35cca89b", Status: "COMPLETE", CountOfTNs: 1},
-		{OrderID: "27da9f39-81f3-44ed-80ce-05ddf2db612d", Status: "FAILED"},
-		{OrderID: "2bab589e-2cda-453b-9999-8f35441d4a1a", Status: "COMPLETE", CountOfTNs: 1},
+		{OrderID: "c5d8d076-345c-45d7-87b3-803a35cca89b", Status: "COMPLETE", CountOfTNs: 1, OrderedAt: time.Date(2013, 12, 20, 6, 0, 0, 0, time.UTC)},
+		{OrderID: "27da9f39-81f3-44ed-80ce-05ddf2db612d", Status: "FAILED", OrderedAt: time.Date(2013, 11, 5, 17, 0, 0, 0, time.UTC)},
+		{OrderID: "2bab589e-2cda-453b-9999-8f35441d4a1a", Status: "COMPLETE", CountOfTNs: 1, OrderedAt: time.Date(2013, 12, 11, 20, 0, 0, 0, time.UTC)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)

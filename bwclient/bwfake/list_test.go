@@ -86,3 +86,31 @@ func TestListPages(t *testing.T) {
 		}
 	}
 }
+
+// TestListDates: the list is bounded by days, both inclusive, and the two dates come together.
+func TestListDates(t *testing.T) {
+	c := newClock()
+	s := start(t, bwfake.Options{Now: c.Now})
+	for i := range 5 {
+		s.buy(fmt.Sprintf("c-%d", i), fmt.Sprintf("919555%04d", i))
+		c.pass(24 * time.Hour)
+	}
+	for query, want := range map[string]int{
+		"": 5,
+		"&startdate=2026-03-05&enddate=2026-03-06": 2,
+		"&startdate=26-03-05&enddate=26-03-06":     2,
+		"&startdate=2026-03-04&enddate=2026-03-04": 1,
+		"&startdate=2025-01-01&enddate=2025-12-31": 0,
+	} {
+		if got := s.list("page=1&size=10" + query); len(got.Orders) != want || got.Total != fmt.Sprint(want) {
+			t.Errorf("%q lists %d orders of %s; want %d", query, len(got.Orders), got.Total, want)
+		}
+	}
+	for query, code := range map[string]string{
+		"&startdate=2026-03-05": "15509", "&enddate=2026-03-05": "15508", "&startdate=5.3.2026&enddate=2026-03-05": "15501", "&startdate=2026-03-05&enddate=x": "15503",
+	} {
+		if r := s.call("GET", "/accounts/"+account+"/orders?page=1&size=10"+query, ""); r.status != http.StatusBadRequest || !strings.Contains(r.body, "<ErrorCode>"+code+"<") {
+			t.Errorf("%q: %+v; want 400 with %s", query, r, code)
+		}
+	}
+}

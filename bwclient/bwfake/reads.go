@@ -5,7 +5,29 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// ordered returns what tells the orders of a range of days, both inclusive. The dates come as a pair or not at all.
+func ordered(start, end string) (func(time.Time) bool, *apiError) {
+	if start == "" && end == "" {
+		return func(time.Time) bool { return true }, nil
+	}
+	var days [2]time.Time
+	for i, text := range []string{start, end} {
+		if text == "" {
+			return nil, &apiError{code: []string{"15508", "15509"}[i], description: "startdate and enddate are given together."}
+		}
+		day, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			if day, err = time.Parse("06-01-02", text); err != nil {
+				return nil, &apiError{code: []string{"15501", "15503"}[i], description: "A date is written YYYY-MM-DD."}
+			}
+		}
+		days[i] = day
+	}
+	return func(t time.Time) bool { return !t.Before(days[0]) && t.Before(days[1].AddDate(0, 0, 1)) }, nil
+}
 
 // listOrders serves GET /orders, with page and size as version 1 wants them.
 func (s *Server) listOrders(x *exchange) {
@@ -14,6 +36,11 @@ func (s *Server) listOrders(x *exchange) {
 	page := q.Get("page")
 	if err != nil || size < 1 || size > 1000 || page == "" {
 		x.write(http.StatusBadRequest, "application/xml", xmlHead+"<ResponseSelectWrapper><ResponseStatus><ErrorCode>1003</ErrorCode><Description>page and size are required; size is at most 1000.</Description></ResponseStatus></ResponseSelectWrapper>")
+		return
+	}
+	within, wrong := ordered(q.Get("startdate"), q.Get("enddate"))
+	if wrong != nil {
+		x.write(http.StatusBadRequest, "application/xml", xmlHead+"<ResponseSelectWrapper><ResponseStatus><ErrorCode>"+wrong.code+"</ErrorCode><Description>"+wrong.description+"</Description></ResponseStatus></ResponseSelectWrapper>")
 		return
 	}
 	now := s.opts.Now()
@@ -25,7 +52,7 @@ func (s *Server) listOrders(x *exchange) {
 	}
 	var visible []*order
 	for _, o := range from {
-		if !now.Before(o.listed) {
+		if !now.Before(o.listed) && within(o.created) {
 			visible = append(visible, o)
 		}
 	}

@@ -179,3 +179,33 @@ func (b *Rebuilder) Restore(ctx context.Context, key ID, n int, o Listed) (Resto
 
 // restoreTries bounds how often an order is tried to be restored.
 const restoreTries = 20
+
+// Looking reports whether the workers look for the order of the n-th purchase, because a POST of it was not answered.
+func (r *Record) Looking(n int) bool {
+	p := r.purchase(n)
+	return p != nil && p.unresolved() > 0
+}
+
+// Placed is a Bandwidth order that the record follows or has followed.
+type Placed struct {
+	OrderID         OrderID
+	CustomerOrderID string
+	Status          string
+	Numbers         []string
+	// At is when its POST was claimed, or when it was first known.
+	At time.Time
+}
+
+// Placed returns the Bandwidth orders of the record.
+func (r *Record) Placed() []Placed {
+	var out []Placed
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		for _, o := range p.Orders {
+			out = append(out, Placed{
+				OrderID: o.OrderID, CustomerOrderID: p.CustomerOrderID, Status: o.Status, Numbers: o.Completed, At: p.heldSince(o.OrderID, r.AcceptedAt),
+			})
+		}
+	}
+	return out
+}

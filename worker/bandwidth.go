@@ -154,11 +154,15 @@ func (c *carrier) answer(ctx context.Context, group Group, created bwclient.Crea
 
 // limited pauses a group after a 429.
 func (c *carrier) limited(ctx context.Context, group Group, err error) {
+	limited(ctx, c.control, group, err)
+}
+
+func limited(ctx context.Context, control *Control, group Group, err error) {
 	wait := time.Minute
 	if at, ok := bwclient.RetryAt(err); ok {
 		wait = time.Until(at)
 	}
-	c.control.Limited(ctx, group, wait, err.Error())
+	control.Limited(ctx, group, wait, err.Error())
 }
 
 // Poll reads an order, and its list of numbers where the order leaves them open (P24).

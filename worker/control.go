@@ -85,13 +85,15 @@ type Control struct {
 
 	mu     sync.Mutex
 	pauses map[Group]Pause
+	doubt  time.Time     // see [Control.Doubted]
+	audit  *AuditSummary // the last audit's; nil where there was none
 }
 
 // NewControl returns a Control that has seen everything in the bucket, and watches it until ctx is done. Of a
 // group that Bandwidth refuses it lets a probe through each probeEvery. It blocks until the bucket was read once.
 func NewControl(ctx context.Context, kv jetstream.KeyValue, clock *orders.ServerClock, name string, probeEvery time.Duration, log *logrus.Entry) (*Control, error) {
 	c := &Control{kv: kv, clock: clock, name: name, log: log, probeEvery: probeEvery, pauses: map[Group]Pause{}}
-	watch, err := kv.Watch(ctx, pausePrefix+">")
+	watch, err := kv.WatchFiltered(ctx, []string{pausePrefix + ">", doubtKey, auditKey})
 	if err != nil {
 		return nil, fmt.Errorf("watch the bucket %s: %w", kv.Bucket(), err)
 	}
@@ -127,6 +129,10 @@ func NewControl(ctx context.Context, kv jetstream.KeyValue, clock *orders.Server
 }
 
 func (c *Control) see(entry jetstream.KeyValueEntry) {
+	if !strings.HasPrefix(entry.Key(), pausePrefix) {
+		c.seeAudit(entry)
+		return
+	}
 	group := Group(strings.TrimPrefix(entry.Key(), pausePrefix))
 	c.clock.Observe(entry.Created())
 	c.mu.Lock()

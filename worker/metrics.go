@@ -15,6 +15,7 @@ type Metrics struct {
 	posts    *prometheus.CounterVec
 	calls    *prometheus.CounterVec
 	rescued  prometheus.Counter
+	audit    *auditCollector
 }
 
 // NewMetrics registers the worker's metrics.
@@ -25,13 +26,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return c
 	}
 	m := &Metrics{
+		audit:    newAuditCollector(),
 		messages: counter("messages_total", "Messages handled, by consumer and what became of them.", "consumer", "verb"),
 		outcomes: counter("outcomes_total", "Outcomes published, by kind, outcome and reason.", "kind", "outcome", "reason"),
 		posts:    counter("posts_total", "Purchases sent to Bandwidth, by what is known of them: created, refused, unknown, put back.", "state"),
 		calls:    counter("api_calls_total", "HTTP calls to Bandwidth, by method, endpoint and status; status 0 means no answer.", "method", "endpoint", "status"),
 		rescued:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: "bandwidth_worker", Name: "rescued_total", Help: "Ticks sent to orders whose timer was lost."}),
 	}
-	reg.MustRegister(m.rescued)
+	reg.MustRegister(m.rescued, m.audit)
 	return m
 }
 

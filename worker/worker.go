@@ -93,6 +93,7 @@ type Worker struct {
 	serving             context.Context // ends when the worker stops
 	stopServing         context.CancelFunc
 	numbers             *ledger.Numbers
+	lostAt              time.Time // when this ledger took the place of a lost one, as far as can be told; zero for never
 	stopWatching        context.CancelFunc
 	stopping            atomic.Bool
 	// life ends with the worker; waking are its goroutines that send ticks after a pause.
@@ -148,6 +149,10 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		return nil, fmt.Errorf("the ledger's stream: %w", err)
 	}
 	created := ledgerStream.CachedInfo().Created
+	requests, err := js.Stream(setup, names.RequestsStream())
+	if err != nil {
+		return nil, fmt.Errorf("the stream %s: %w", names.RequestsStream(), err)
+	}
 
 	clock := new(orders.ServerClock)
 	clock.Observe(ledgerStream.CachedInfo().TimeStamp)
@@ -163,6 +168,10 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		account: o.Account, site: o.Site, peer: o.Peer, sandbox: o.Sandbox, portInModule: cmp.Or(o.PortInModule, "knm_local"), store: ledger.New(records, open), numbers: ledger.NewNumbers(numbers), stopWatching: stopWatching, life: watching,
 		client: o.Client, calls: make(chan struct{}, endpointCalls),
 	}
+	if created.Sub(requests.CachedInfo().Created) > setupTime {
+		w.lostAt = created // requests were taken before there was this ledger: another one is gone
+	}
+	o.Metrics.audit.control.Store(control)
 	w.serving, w.stopServing = context.WithCancel(watching)
 	w.searcher = newSearcher(o, control, clock)
 	w.driver = &orders.Driver{
@@ -176,7 +185,8 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 				Sandbox: o.Sandbox, Provisioning: o.Provisioning, CarrierDisabled: o.CarrierDisabled,
 				OrdersHeldUntil: control.HeldUntil(GroupOrder), ReadsHeldUntil: control.HeldUntil(GroupHistory), ReleasesHeldUntil: control.HeldUntil(GroupDisconnect),
 				PortInsHeldUntil: control.HeldUntil(GroupPortIn),
-				YoungLedger:      o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard,
+				YoungLedger:      o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard || w.doubting(o.LedgerGuard),
+				DoubtedAt:        w.doubted(),
 			}
 		},
 		Token: uuid.NewString,

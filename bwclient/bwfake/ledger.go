@@ -3,6 +3,7 @@ package bwfake
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -126,6 +127,20 @@ func (s *Server) SellElsewhere(number, customerOrderID string) string {
 	delete(s.aging, n)
 	s.holders[n] = o
 	return o.id
+}
+
+// Forget takes an order out of the account's books, as if it had never been made there. Its numbers stay sold.
+func (s *Server) Forget(orderID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.orders[orderID]
+	if o == nil {
+		return
+	}
+	gone := func(other *order) bool { return other == o }
+	delete(s.orders, orderID)
+	s.serial = slices.DeleteFunc(s.serial, gone)
+	s.byID[o.coid] = slices.DeleteFunc(s.byID[o.coid], gone)
 }
 
 // SetStatus forces the status word of an order; empty lets it go its way again.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,6 +26,10 @@ const markerTTL = time.Minute
 type Ledger struct {
 	records jetstream.KeyValue
 	open    jetstream.KeyValue
+
+	mu       sync.Mutex
+	highest  uint64    // revision that a write of ours was given
+	replaced time.Time // when one was given a lower one; zero for never
 }
 
 var (
@@ -51,6 +56,31 @@ func conflict(err error) error {
 		return orders.ErrConflict
 	}
 	return err
+}
+
+// Replaced returns when it was seen that another bucket has taken the place of the one that this Ledger has written to,
+// by the local clock; zero for never. What the one before held is lost.
+func (l *Ledger) Replaced() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.replaced
+}
+
+// written compares the revision of a write with the greatest that was known before it was sent: a bucket's revisions
+// only grow.
+func (l *Ledger) written(before, revision uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if revision <= before {
+		l.highest, l.replaced = revision, time.Now()
+	}
+	l.highest = max(l.highest, revision)
+}
+
+func (l *Ledger) known() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.highest
 }
 
 // Get returns the record under key, or [orders.ErrNotFound]. A lagging replica may answer (P5).
@@ -81,7 +111,16 @@ func (l *Ledger) Create(ctx context.Context, r *orders.Record) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	// Update with revision 0 is the plain "must not exist"; the library's Create would try again over a deleted key.
-	revision, err := l.records.Update(ctx, string(r.Key), data, 0)
+	return l.put(ctx, r.Key, data, 0)
+}
+
+// put writes a record over a revision, 0 for none.
+func (l *Ledger) put(ctx context.Context, key orders.ID, data []byte, over uint64) (uint64, error) {
+	before := l.known()
+	revision, err := l.records.Update(ctx, string(key), data, over)
+	if err == nil {
+		l.written(before, revision)
+	}
 	return revision, conflict(err)
 }
 
@@ -93,8 +132,7 @@ func (l *Ledger) Update(ctx context.Context, r *orders.Record) (uint64, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	revision, err := l.records.Update(ctx, string(r.Key), data, r.Revision)
-	return revision, conflict(err)
+	return l.put(ctx, r.Key, data, r.Revision)
 }
 
 // opened is an entry of the index.

@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// doubtKey is the key in the control bucket that says when the ledger was last known to lack orders.
+	doubtKey = "ledger.doubt"
+	// auditKey is the one of the last audit's summary.
+	auditKey = "audit.last"
+	// doubtGuard is how long each first order is looked for at the least after the ledger was doubted (P33).
+	doubtGuard = 24 * time.Hour
+	// setupTime is how long the set-up of all streams may take: a ledger that is younger than the stream of requests by
+	// more than this has replaced another one.
+	setupTime = 10 * time.Minute
+)
+
+// doubt stands in the control bucket.
+type doubt struct {
+	Since time.Time `json:"since"`
+}
+
+// Doubted returns when the ledger was last known to lack orders, by the server's clock; zero for never. A rebuild says
+// so before it begins, and again and again until it is done.
+func (c *Control) Doubted() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubt
+}
+
+// Doubt tells the fleet that the ledger lacks orders since then: nothing is bought before what was on its way has
+// settled (P33).
+func (c *Control) Doubt(ctx context.Context, since time.Time) error {
+	data, err := json.Marshal(doubt{Since: since.UTC()})
+	if err != nil {
+		return err
+	}
+	if _, err := c.kv.Put(ctx, doubtKey, data); err != nil {
+		return fmt.Errorf("tell the workers that the ledger is being rebuilt: %w", err)
+	}
+	return nil
+}
+
+// LastAudit returns the summary of the last audit; false where there was none.
+func (c *Control) LastAudit() (AuditSummary, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.audit == nil {
+		return AuditSummary{}, false
+	}
+	return *c.audit, true
+}
+
+// keepAudit stores a summary, for every worker's metrics.
+func (c *Control) keepAudit(ctx context.Context, s AuditSummary) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if _, err := c.kv.Put(ctx, auditKey, data); err != nil {
+		return fmt.Errorf("store the audit's summary for the workers' metrics: %w", err)
+	}
+	return nil
+}
+
+// seeAudit takes in what an audit or a rebuild wrote. What cannot be read of a doubt counts as one that began when it
+// was written.
+func (c *Control) seeAudit(entry jetstream.KeyValueEntry) {
+	c.clock.Observe(entry.Created())
+	put := entry.Operation() == jetstream.KeyValuePut
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch entry.Key() {
+	case doubtKey:
+		var d doubt
+		if put && json.Unmarshal(entry.Value(), &d) != nil {
+			d.Since = entry.Created().UTC()
+		}
+		if c.doubt.IsZero() && put {
+			c.log.WithField("since", d.Since).Warn("the ledger is in doubt: orders are held back until what was on its way has settled")
+		}
+		c.doubt = d.Since
+	case auditKey:
+		c.audit = nil
+		if s := new(AuditSummary); put && json.Unmarshal(entry.Value(), s) == nil {
+			c.audit = s
+		}
+	}
+}
+
+// doubted returns the latest time at which the ledger was known to lack orders: by a rebuild, by its age, or because
+// this worker has seen another bucket take its place.
+func (w *Worker) doubted() time.Time {
+	at := w.control.Doubted()
+	if w.lostAt.After(at) {
+		at = w.lostAt
+	}
+	if replaced := w.store.Replaced(); !replaced.IsZero() {
+		if seen := w.clock.Now().Add(-time.Since(replaced)); seen.After(at) {
+			at = seen
+		}
+	}
+	return at
+}
+
+// doubting reports whether first orders are looked for because of a doubt.
+func (w *Worker) doubting(guard time.Duration) bool {
+	at := w.doubted()
+	return !at.IsZero() && w.clock.Now().Sub(at) < max(guard, doubtGuard)
+}

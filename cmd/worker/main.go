@@ -21,6 +21,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitReach  = 5
 )
 
 const description = `Orders telephone numbers at Bandwidth.com for requests on NATS: an order is never placed twice and never lost.
@@ -33,8 +34,9 @@ Examples:
   worker --config FILE          serve; Kazoo's number_manager.bandwidth2 is read as it stands
   worker sites --config FILE    the account's sites, by id and name
   worker config --config FILE   the settings in force, secrets masked
+  worker audit --config FILE    the account's orders and the ledger compared
 
-Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage or configuration.`
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, or an audit found differences, 2 usage or configuration, 5 an audit could not ask Bandwidth or NATS.`
 
 // cli is the command line.
 type cli struct {
@@ -47,6 +49,7 @@ type cli struct {
 	Simulator simulatorCmd `cmd:"" help:"Run the simulated Bandwidth alone."`
 	Sites     sitesCmd     `cmd:"" help:"List the account's sites, by id and name."`
 	Peers     peersCmd     `cmd:"" help:"List the SIP peers of a site, by id and name."`
+	Audit     auditCmd     `cmd:"" help:"Compare Bandwidth's orders with the ledger, both ways; --rebuild restores a lost ledger."`
 	Show      configCmd    `cmd:"" name:"config" help:"Print the settings in force, in the shape of the configuration file, secrets masked."`
 
 	warnings []string
@@ -77,12 +80,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = command.Run(&program{ctx: ctx, stdout: stdout, stderr: stderr}, c)
 	}
 	var usage usageError
+	var unreached connectionError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "worker: %s\n", indent(err))
 		return exitUsage
+	case errors.As(err, &unreached):
+		fmt.Fprintf(stderr, "worker: %s\n", indent(err))
+		return exitReach
 	default:
 		fmt.Fprintf(stderr, "worker: %s\n", indent(err))
 		return exitFailed

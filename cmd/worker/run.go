@@ -98,14 +98,10 @@ func newServing(ctx context.Context, c *config.Config, nc *nats.Conn, log *logru
 		return nil, err
 	}
 	s := &serving{debug: debug}
-	settings := orders.Settings{
-		PostTimeout: c.PostTimeout, SettleWindow: c.SettleWindow, PollMinInterval: c.PollMinInterval, PollMaxInterval: c.PollMaxInterval,
-		PollBackorderInterval: c.PollBackorderInterval, GiveUpAfter: c.GiveUpAfter, Lease: c.AckWait,
-	}
 	s.worker, err = worker.New(ctx, worker.Options{
 		Conn: nc, Client: client, Prefix: c.SubjectPrefix, Account: c.AccountID, Site: c.SiteID, Peer: c.SIPPeer,
 		OrderNamePrefix: c.OrderNamePrefix, Sandbox: c.SandboxProvisioning, Provisioning: c.EnableProvisioning,
-		CarrierDisabled: c.CarrierDisabled(), PortInModule: c.PortInModuleName, Settings: settings, AckWait: c.AckWait, LedgerGuard: c.LedgerGuard,
+		CarrierDisabled: c.CarrierDisabled(), PortInModule: c.PortInModuleName, Settings: settings(c), AckWait: c.AckWait, LedgerGuard: c.LedgerGuard,
 		MaxSearchQuantity: c.MaxSearchQuantity, Concurrency: c.Concurrency, RequestsPerSecond: c.RequestsPerSecond, Replicas: c.NATSReplicas,
 		EventsMaxAge: c.EventsMaxAge, ManageStreams: c.ManageStreams, Metrics: metrics, Log: log,
 	})
@@ -115,6 +111,14 @@ func newServing(ctx context.Context, c *config.Config, nc *nats.Conn, log *logru
 	}
 	s.handler = s.worker.Handler(registry)
 	return s, nil
+}
+
+// settings are the durations of an order's life.
+func settings(c *config.Config) orders.Settings {
+	return orders.Settings{
+		PostTimeout: c.PostTimeout, SettleWindow: c.SettleWindow, PollMinInterval: c.PollMinInterval, PollMaxInterval: c.PollMaxInterval,
+		PollBackorderInterval: c.PollBackorderInterval, GiveUpAfter: c.GiveUpAfter, Lease: c.AckWait,
+	}
 }
 
 // newClient returns a client of Bandwidth's, and its debug log if there is one.

@@ -60,7 +60,7 @@ func loseLedger(t *testing.T, w *workertest.World) {
 }
 
 // outcomeOf waits until an order of that key has ended, by the ledger.
-func outcomeOf(t *testing.T, w *workertest.World, key string) (v worker.OrderView) {
+func outcomeOf(t *testing.T, w *workertest.World, key string) (v messages.OrderView) {
 	t.Helper()
 	await(t, func() bool {
 		data, err := w.Bus.Order(t.Context(), key, "", "")

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ type CancelWish struct {
 	// Closes counts the tries to close; it spaces them.
 	Closes      int       `json:"closes,omitempty"`
 	NextCloseAt time.Time `json:"next_close_at,omitzero"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // CloseFact is what an attempt to close a waiting order at Bandwidth gave.

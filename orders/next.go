@@ -89,6 +89,10 @@ type Action struct {
 // Next decides what to do next for an order. It is pure: the same record, conditions and time give the same action.
 // now is a time of the server's that has surely passed (P38).
 func Next(r *Record, c Conditions, s Settings, now time.Time) Action {
+	if !r.Kind.known() {
+		// A later version took it in while workers are being replaced: taken for a provision, it would be bought.
+		return wait(now.Add(5*s.PollMinInterval), "this version knows no orders of the kind "+string(r.Kind))
+	}
 	if len(r.StaleLetters) > 0 {
 		return Action{Kind: ActDropLetters}
 	}

@@ -110,7 +110,7 @@ func (r *Record) taken(a Arrival, now time.Time) *Record {
 	c := NewRecord(a, now)
 	c.Revision, c.LastN, c.RebuiltAt = r.Revision, r.LastN, r.RebuiltAt
 	c.Sandbox = false // what Bandwidth lists was bought for real (P31)
-	c.Purchases = r.Clone().Purchases
+	c.Purchases, c.Later = r.Clone().Purchases, r.Later
 	c.History = append(slices.Clone(r.History), c.History...)
 	for i := range c.Purchases {
 		p := &c.Purchases[i]

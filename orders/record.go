@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -28,10 +29,14 @@ const (
 	PortIn Kind = "portin"
 )
 
+// known reports whether this version knows what to do with orders of the kind.
+func (k Kind) known() bool { return k == Provision || k == Disconnect || k == Cancel }
+
 // Record is everything we know about one request, over all its generations: facts, from which [StateOf] computes
 // the state and [Next] the next step. It is stored as JSON and changed only by compare-and-set. The zero value is
 // not a usable record; [NewRecord] makes one.
 type Record struct {
+	// Version is the least version that a program must know to act on the record.
 	Version   int    `json:"v"`
 	Key       ID     `json:"key"`
 	RequestID string `json:"request_id"`
@@ -109,6 +114,8 @@ type Record struct {
 	Revision uint64 `json:"-"`
 	// WrittenAt is the server's time of that write; zero when it was not read back since.
 	WrittenAt time.Time `json:"-"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // Ask is what one generation asks for.
@@ -140,6 +147,8 @@ type Ask struct {
 	SiteID         string `json:"site_id,omitempty"`
 	PeerID         string `json:"peer_id,omitempty"`
 	PartialAllowed bool   `json:"partial_allowed"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // Purchase is one intent: a Bandwidth order that we mean to place, with its own customer order id (P14).
@@ -196,6 +205,8 @@ type Purchase struct {
 	// HeldSince is the time of the outcome of the last generation that sent a POST of this intent; zero until one
 	// has ended.
 	HeldSince time.Time `json:"held_since,omitzero"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // PostState says what became of one POST.
@@ -228,6 +239,8 @@ type Post struct {
 	State      PostState     `json:"state,omitempty"`
 	OrderID    OrderID       `json:"order_id,omitempty"`
 	Errors     []VendorError `json:"errors,omitempty"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // VendorOrder is an order at Bandwidth and what was last read of it.
@@ -255,6 +268,8 @@ type VendorOrder struct {
 	Rereads    int       `json:"rereads,omitempty"`
 	NextPollAt time.Time `json:"next_poll_at,omitzero"`
 	LastPoll   string    `json:"last_poll,omitempty"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // FailedNumber is a number that an order did not get, with Bandwidth's code. The code's description stands once,
@@ -276,6 +291,8 @@ type LateFact struct {
 	// Token names the claim whose answer this is; empty where the vendor's list showed the order.
 	Token   string  `json:"token"`
 	OrderID OrderID `json:"order_id"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // Outcome is how a generation ended.
@@ -293,6 +310,8 @@ type Outcome struct {
 	Published bool `json:"published,omitempty"`
 	// LetterSequence is the dead letter's own stream sequence; 0 where there is none (P26).
 	LetterSequence uint64 `json:"letter_sequence,omitempty"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // Entry is a line of an order's history.
@@ -300,6 +319,8 @@ type Entry struct {
 	At     time.Time `json:"at"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail,omitempty"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // maxHistory bounds the history; the oldest entries but the first are dropped.
@@ -449,7 +470,7 @@ func (r *Record) Clone() *Record {
 // Marshal encodes the record for the store.
 func (r *Record) Marshal() ([]byte, error) {
 	c := *r
-	c.Version = recordVersion
+	c.Version = r.version()
 	c.Purchases = slices.Clone(r.Purchases)
 	for i := range c.Purchases {
 		p := &c.Purchases[i]
@@ -457,20 +478,21 @@ func (r *Record) Marshal() ([]byte, error) {
 			p.Numbers, p.AllNumbers = nil, true
 		}
 	}
-	return json.Marshal(&c)
+	data, err := json.Marshal(&c)
+	if err != nil || !r.keepsLater() {
+		return data, err
+	}
+	return withLater(reflect.ValueOf(&c), data)
 }
 
-// recordVersion is the version of the record's stored form.
-const recordVersion = 1
-
-// Unmarshal decodes a stored record. Unknown fields are ignored: a later version may have written them.
+// Unmarshal decodes a stored record. Fields that a later version has written are kept, and written back.
 func Unmarshal(data []byte) (*Record, error) {
 	r := new(Record)
-	if err := json.Unmarshal(data, r); err != nil {
+	if err := decodeKeeping(data, r); err != nil {
 		return nil, fmt.Errorf("decode order record: %w", err)
 	}
-	if r.Version != recordVersion {
-		return nil, fmt.Errorf("order record %s has version %d; this program reads version %d", r.Key, r.Version, recordVersion)
+	if err := r.checkVersion(); err != nil {
+		return nil, err
 	}
 	for i := range r.Purchases {
 		if p := &r.Purchases[i]; p.AllNumbers {

@@ -3,6 +3,7 @@ package orders
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,8 @@ type Release struct {
 	PollErrors int       `json:"poll_errors,omitempty"`
 	NextPollAt time.Time `json:"next_poll_at,omitzero"`
 	LastPoll   string    `json:"last_poll,omitempty"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // Holder says who holds a number at Bandwidth.

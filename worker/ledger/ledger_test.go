@@ -3,13 +3,17 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bandwidthworker/orders"
 	"bandwidthworker/orders/storetest"
+	"bandwidthworker/worker/broker"
 	"bandwidthworker/worker/ledger"
 	"bandwidthworker/worker/workertest"
 )
@@ -108,5 +112,52 @@ func TestRecordTooLarge(t *testing.T) {
 	}
 	if got, err := l.Get(t.Context(), r.Key); err != nil || got.Revision != revision {
 		t.Errorf("the record from before is lost: %v", err)
+	}
+}
+
+// TestP33_Replaced: a ledger sees that another bucket has taken the place of the one it wrote to, by revisions that begin
+// anew, and takes nothing else for that.
+func TestP33_Replaced(t *testing.T) {
+	w := workertest.Start(t, workertest.Options{})
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.OrdersBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ledger.New(kv, kv)
+	create := func(key orders.ID) *orders.Record {
+		r := storetest.Example(key, 1)
+		if r.Revision, err = l.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	first := create("a0000000000000000000")
+	var writers sync.WaitGroup
+	for i := range 50 { // answers that overtake each other are no sign
+		writers.Go(func() {
+			if _, err := l.Create(t.Context(), storetest.Example(orders.ID(fmt.Sprintf("b%019d", i)), 1)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	if first.Revision, err = l.Update(t.Context(), first); err != nil || !l.Replaced().IsZero() {
+		t.Fatalf("%v; replaced %s", err, l.Replaced())
+	}
+	if err := w.JS.DeleteKeyValue(t.Context(), w.Names.OrdersBucket()); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.Ensure(t.Context(), w.JS, broker.Layout{Names: w.Names, EventsMaxAge: time.Hour, AckWait: time.Second, Manage: true}); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	create("c0000000000000000000")
+	seen := l.Replaced()
+	if seen.Before(before) {
+		t.Fatalf("replaced %s", seen)
+	}
+	create("d0000000000000000000")
+	if !l.Replaced().Equal(seen) {
+		t.Error("it is seen again and again: orders would be held back for ever")
 	}
 }

@@ -25,6 +25,10 @@ const (
 	compose    = "compose.yaml"
 	unit       = "systemd/bandwidth-worker.service"
 	kubernetes = "kubernetes/worker.yaml"
+	// The nightly audit.
+	cronJob    = "kubernetes/audit.yaml"
+	auditUnit  = "systemd/bandwidth-worker-audit.service"
+	auditTimer = "systemd/bandwidth-worker-audit.timer"
 )
 
 func read(t *testing.T, path string) string {
@@ -39,7 +43,7 @@ func read(t *testing.T, path string) string {
 // shipped returns the files by their paths. One that these tests do not know is an error.
 func shipped(t *testing.T) map[string]string {
 	t.Helper()
-	known := []string{dockerfile, natsConfig, compose, unit, kubernetes}
+	known := []string{dockerfile, natsConfig, compose, unit, kubernetes, cronJob, auditUnit, auditTimer}
 	out := map[string]string{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -38,13 +38,20 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-func TestUnit(t *testing.T) {
+// unitSettings returns the settings of a unit file by their names.
+func unitSettings(t *testing.T, path string) map[string][]string {
+	t.Helper()
 	settings := map[string][]string{}
-	for line := range strings.SplitSeq(read(t, unit), "\n") {
+	for line := range strings.SplitSeq(read(t, path), "\n") {
 		if name, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
 			settings[name] = append(settings[name], value)
 		}
 	}
+	return settings
+}
+
+func TestUnit(t *testing.T) {
+	settings := unitSettings(t, unit)
 	for name, want := range map[string]string{
 		"DynamicUser": "yes", "ProtectSystem": "strict", "NoNewPrivileges": "yes", "Restart": "always", "RestartPreventExitStatus": "2",
 	} {

@@ -35,7 +35,7 @@ func ask(t *testing.T) program {
 	binaries := deploytest.Build(t)
 	p := program{flags: map[string]bool{}, variables: map[string]bool{}, paths: map[string]bool{}}
 	var help string
-	for _, command := range [][]string{{binaries.Worker, "run"}, {binaries.Worker, "simulator"}, {binaries.Publish, "provision"}} {
+	for _, command := range [][]string{{binaries.Worker, "run"}, {binaries.Worker, "simulator"}, {binaries.Worker, "audit"}, {binaries.Publish, "provision"}} {
 		out, err := exec.Command(command[0], command[1], "--help").Output()
 		if err != nil {
 			t.Fatalf("%s --help: %v", command, err)

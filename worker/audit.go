@@ -39,6 +39,8 @@ type AuditOptions struct {
 	Site string
 	// Since and Until bound when the orders were made. Zero for none; Bandwidth lists two years.
 	Since, Until time.Time
+	// Keep stores the summary for the workers' metrics.
+	Keep bool
 	// Rebuild restores what the ledger lacks, the ledger itself included.
 	Rebuild bool
 	// Layout is what a rebuild makes where it is missing.
@@ -79,8 +81,7 @@ type auditor struct {
 
 // Audit compares Bandwidth's orders with the ledger, and restores what the ledger lacks if it is asked to. It blocks
 // until both have been read to their end; a rebuild as well until what was on its way has settled and was read, which
-// takes post_timeout and settle_window. It may run while workers do, and may be repeated. The summary is stored for the
-// workers' metrics. An error means that the comparison is not complete.
+// takes post_timeout and settle_window. It may run while workers do, and may be repeated. An error means that the comparison is not complete.
 func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
 	a := &auditor{AuditOptions: o, clock: new(orders.ServerClock), booked: map[string]bool{}, told: map[string]bool{}}
 	ctx, cancel := context.WithCancel(ctx) // ends the watching of the control bucket
@@ -104,6 +105,9 @@ func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
 		return AuditSummary{}, err
 	}
 	a.summary.At = a.clock.Now()
+	if !o.Keep {
+		return a.summary, nil
+	}
 	return a.summary, a.control.keepAudit(ctx, a.summary)
 }
 

@@ -26,7 +26,7 @@ func auditing(w *workertest.World, change func(*worker.AuditOptions)) (worker.Au
 	o, found := w.WorkerOptions(), &[]worker.Difference{}
 	hurried(&o)
 	a := worker.AuditOptions{
-		Conn: w.Conn, Client: w.Client(), Prefix: messages.DefaultPrefix, OrderNamePrefix: o.OrderNamePrefix, Site: o.Site, Settings: o.Settings,
+		Conn: w.Conn, Client: w.Client(), Prefix: messages.DefaultPrefix, OrderNamePrefix: o.OrderNamePrefix, Site: o.Site, Keep: true, Settings: o.Settings,
 		Layout: broker.Layout{EventsMaxAge: o.EventsMaxAge, AckWait: o.AckWait, Manage: true}, Log: w.Log,
 		Report: func(d worker.Difference) error { *found = append(*found, d); return nil }, Say: func(string, ...any) {},
 	}
@@ -289,6 +289,12 @@ func TestAudit_Metric(t *testing.T) {
 		t.Errorf("before the first audit: %s", text)
 	}
 	w.Sim.SellElsewhere("+19195550101", "East-coast-Kazoo-aaaaaaaaaaaaaaaaaaaa")
+	audit(t, w, func(o *worker.AuditOptions) { o.Keep = false })
+	if kv, err := w.JS.KeyValue(t.Context(), w.Names.ControlBucket()); err != nil {
+		t.Fatal(err)
+	} else if _, err := kv.Get(t.Context(), "audit.last"); err == nil {
+		t.Error("a summary that was not to be kept")
+	}
 	audit(t, w, nil)
 	await(t, func() bool {
 		text := gather()

@@ -22,7 +22,9 @@ var small = map[string]string{
 }
 
 // later is a body to which a later version has added a field.
-func later(body string) []byte { return []byte(strings.TrimSuffix(body, "}") + `,"zz_later":{"a":[1]}}`) }
+func later(body string) []byte {
+	return []byte(strings.TrimSuffix(body, "}") + `,"zz_later":{"a":[1]}}`)
+}
 
 // TestGoldenSmall: the small bodies are written as they always were, and read with and without what a later version adds.
 func TestGoldenSmall(t *testing.T) {

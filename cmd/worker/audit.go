@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/sirupsen/logrus"
 
 	"bandwidthworker/bwclient"
 	"bandwidthworker/worker"
@@ -72,19 +73,16 @@ func (a auditCmd) Run(p *program, c *cli) error {
 	if debug != nil {
 		defer func() { _ = debug.Close() }()
 	}
-	nc, stop, err := a.reach(p, c)
+	nc, stop, err := reach(p, c, a.Rebuild)
 	if err != nil {
 		return connectionError{err}
 	}
 	defer stop()
-	s, err := worker.Audit(p.ctx, worker.AuditOptions{
-		Conn: nc, Client: client, Prefix: c.SubjectPrefix, OrderNamePrefix: c.OrderNamePrefix, Site: c.SiteID, Since: since, Until: until,
-		Rebuild: a.Rebuild, Settings: settings(&c.Config), RequestsPerSecond: c.RequestsPerSecond,
-		Layout: broker.Layout{Replicas: c.NATSReplicas, EventsMaxAge: c.EventsMaxAge, AckWait: c.AckWait, Manage: c.ManageStreams},
-		Report: func(d worker.Difference) error { return a.show(p.stdout, d) },
-		Say:    func(format string, args ...any) { fmt.Fprintf(p.stderr, "worker: "+format+"\n", args...) },
-		Log:    log,
-	})
+	o := auditOptions(c, nc, client, log)
+	o.Since, o.Until, o.Rebuild, o.Keep = since, until, a.Rebuild, true
+	o.Report = func(d worker.Difference) error { return a.show(p.stdout, d) }
+	o.Say = func(format string, args ...any) { fmt.Fprintf(p.stderr, "worker: "+format+"\n", args...) }
+	s, err := worker.Audit(p.ctx, o)
 	switch {
 	case errors.Is(err, worker.ErrNoLedger):
 		return err
@@ -98,6 +96,19 @@ func (a auditCmd) Run(p *program, c *cli) error {
 		return errDiffer
 	}
 	return nil
+}
+
+// auditOptions are those of an audit that the configuration gives.
+func auditOptions(c *cli, nc *nats.Conn, client *bwclient.Client, log *logrus.Entry) worker.AuditOptions {
+	return worker.AuditOptions{
+		Conn: nc, Client: client, Prefix: c.SubjectPrefix, OrderNamePrefix: c.OrderNamePrefix, Site: c.SiteID,
+		Settings: settings(&c.Config), RequestsPerSecond: c.RequestsPerSecond, Layout: layout(c), Log: log,
+	}
+}
+
+// layout is what the workers need on the bus.
+func layout(c *cli) broker.Layout {
+	return broker.Layout{Replicas: c.NATSReplicas, EventsMaxAge: c.EventsMaxAge, AckWait: c.AckWait, Manage: c.ManageStreams}
 }
 
 // show prints a difference.
@@ -182,8 +193,8 @@ func when(flag, text string, now time.Time) (time.Time, error) {
 }
 
 // reach connects to NATS: to the server that is configured, or else to the one that a worker on this machine brings with
-// it, or, where none runs, to one on the same files. It does not wait for long.
-func (a auditCmd) reach(p *program, c *cli) (*nats.Conn, func(), error) {
+// it, or, where none runs, to one on the same files, which fresh makes where there are none. It does not wait for long.
+func reach(p *program, c *cli, fresh bool) (*nats.Conn, func(), error) {
 	quiet := *c
 	quiet.LogLevel = "error"
 	log := newLog(&quiet, p.stderr)
@@ -197,7 +208,7 @@ func (a auditCmd) reach(p *program, c *cli) (*nats.Conn, func(), error) {
 			running.NATSURL = "nats://" + c.NATSListen
 			return connect(limit, &running, log)
 		}
-		if _, err := os.Stat(c.StoreDir); err != nil && !a.Rebuild {
+		if _, err := os.Stat(c.StoreDir); err != nil && !fresh {
 			return nil, nil, fmt.Errorf("no worker listens on nats_listen %s, and there is no store_dir %s: set nats_url to the server with the ledger", c.NATSListen, c.StoreDir)
 		}
 	}

@@ -34,9 +34,10 @@ Examples:
   worker --config FILE          serve; Kazoo's number_manager.bandwidth2 is read as it stands
   worker sites --config FILE    the account's sites, by id and name
   worker config --config FILE   the settings in force, secrets masked
+  worker check --config FILE    whether a worker could work so: a line for each check
   worker audit --config FILE    the account's orders and the ledger compared
 
-Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, or an audit found differences, 2 usage or configuration, 5 an audit could not ask Bandwidth or NATS.`
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, or an audit found differences, 2 usage or configuration, 5 an audit or a check could not ask Bandwidth or NATS.`
 
 // cli is the command line.
 type cli struct {
@@ -50,6 +51,7 @@ type cli struct {
 	Sites     sitesCmd     `cmd:"" help:"List the account's sites, by id and name."`
 	Peers     peersCmd     `cmd:"" help:"List the SIP peers of a site, by id and name."`
 	Audit     auditCmd     `cmd:"" help:"Compare Bandwidth's orders with the ledger, both ways; --rebuild restores a lost ledger."`
+	Doctor    checkCmd     `cmd:"" name:"check" help:"Look whether a worker could work with this configuration: NATS, streams, credentials, site, clock, orders."`
 	Show      configCmd    `cmd:"" name:"config" help:"Print the settings in force, in the shape of the configuration file, secrets masked."`
 
 	warnings []string

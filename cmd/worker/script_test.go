@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: scripts.With(map[string]scripts.Verb{
-			"account": accountEnv, "serving": servingEnv, "slow": slow, "waitorders": waitOrders, "orders": ordersAre, "interrupt": interrupt, "get": get,
+			"account": accountEnv, "serving": servingEnv, "slow": slow, "waitorders": waitOrders, "orders": ordersAre, "interrupt": interrupt, "get": get, "sell": sell,
 		}),
 	})
 }
@@ -149,6 +149,9 @@ func ordersAre(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 }
+
+// sell gives a number to another system on the account, under a customer order id: sell NUMBER ID
+func sell(ts *testscript.TestScript, _ bool, args []string) { simOf(ts).SellElsewhere(args[0], args[1]) }
 
 // interrupt sends SIGINT to the process whose id is in a file, until it has ended: interrupt FILE
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {

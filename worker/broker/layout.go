@@ -94,6 +94,9 @@ func (l Layout) consumers() map[string]jetstream.ConsumerConfig {
 	}
 }
 
+// ErrMissing says of a stream, bucket or consumer that it is not there, and was not to be made.
+var ErrMissing = errors.New("is missing")
+
 // Ensure makes sure that everything the workers need is there, and safe for money (P39). With Manage it creates what
 // is missing and corrects what it may; it never narrows what somebody has widened, and refuses with a sentence what
 // endangers orders. It may be called by many workers at once.
@@ -120,7 +123,7 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.St
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !l.Manage {
-			return fmt.Errorf("the stream %s is missing, and manage_streams is false: create it on %s", want.Name, strings.Join(want.Subjects, ", "))
+			return fmt.Errorf("the stream %s %w, and manage_streams is false: create it on %s", want.Name, ErrMissing, strings.Join(want.Subjects, ", "))
 		}
 		if s, err = js.CreateStream(ctx, want); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = js.Stream(ctx, want.Name) // another worker was faster
@@ -182,7 +185,7 @@ func ensureBucket(ctx context.Context, js jetstream.JetStream, want jetstream.Ke
 	kv, err := js.KeyValue(ctx, want.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		if !l.Manage {
-			return fmt.Errorf("the bucket %s is missing, and manage_streams is false: create it", want.Bucket)
+			return fmt.Errorf("the bucket %s %w, and manage_streams is false: create it", want.Bucket, ErrMissing)
 		}
 		if kv, err = js.CreateKeyValue(ctx, want); errors.Is(err, jetstream.ErrBucketExists) {
 			kv, err = js.KeyValue(ctx, want.Bucket)
@@ -229,7 +232,7 @@ func ensureConsumer(ctx context.Context, js jetstream.JetStream, stream string, 
 	c, err := js.Consumer(ctx, stream, want.Durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		if !l.Manage {
-			return fmt.Errorf("the consumer %s of the stream %s is missing, and manage_streams is false: create it", want.Durable, stream)
+			return fmt.Errorf("the consumer %s of the stream %s %w, and manage_streams is false: create it", want.Durable, stream, ErrMissing)
 		}
 		c, err = js.CreateOrUpdateConsumer(ctx, stream, want)
 	}

@@ -235,7 +235,7 @@ func (a *auditor) list(ctx context.Context, since, until time.Time) error {
 		name = p.next
 	}
 	if total > read {
-		return fmt.Errorf("Bandwidth's list counts %d orders and lists %d: the comparison would not be complete; try again, or with dates that are closer together", total, read)
+		return fmt.Errorf("the list at Bandwidth counts %d orders and lists %d: the comparison would not be complete; try again, or with dates that are closer together", total, read)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ const (
 )
 
 // errDiffer says that there are differences; they have been printed.
-var errDiffer = errors.New("Bandwidth and the ledger disagree")
+var errDiffer = errors.New("the ledger and Bandwidth disagree")
 
 // connectionError is an error of whoever could not be asked.
 type connectionError struct{ error }

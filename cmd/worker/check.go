@@ -191,7 +191,8 @@ func (d *doctor) streams(nc *nats.Conn) (bool, error) {
 		return false, d.say("clock", "fail", "%v", err)
 	}
 	// The server's time lies between the question and the answer.
-	off := max(sent.Sub(s.CachedInfo().TimeStamp), s.CachedInfo().TimeStamp.Sub(time.Now()), 0)
+	at := s.CachedInfo().TimeStamp
+	off := max(sent.Sub(at), time.Until(at), 0)
 	if off > clockSlack {
 		return true, d.say("clock", "warn", "this machine's clock is %s off the NATS server's: orders go by the server's, tokens and logs by this one", off.Round(time.Second))
 	}

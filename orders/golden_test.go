@@ -100,6 +100,9 @@ var goldens = []golden{
 	{name: "cancel", state: Accepted, action: ActCancel, ask: func(a *Arrival) {
 		a.Kind, a.Ask = Cancel, Ask{Target: "cccccccccccccccccccc", TargetGeneration: 1}
 	}, record: func(*Record) {}},
+	{name: "portin-submitted", state: Submitted, action: ActPoll, ask: func(a *Arrival) {
+		a.Kind, a.Ask.PortIn, a.Ask.Draft, a.Ask.CarrierModule = PortIn, json.RawMessage(`{"billing_telephone_number":"+19195550101"}`), true, "knm_local"
+	}, record: func(r *Record) { placed(r) }},
 	{name: "disconnect-submitting", state: Submitting, action: ActExpire, ask: askDisconnect, record: func(r *Record) {
 		r.claimRelease(r.Ask.Numbers, map[string]string{r.Ask.Numbers[0]: pinOf("order-1"), r.Ask.Numbers[1]: pinOf("order-2")}, "token-1", goldenTime, goldenTime)
 	}},
@@ -282,7 +285,7 @@ func TestGoldenRecords(t *testing.T) {
 			t.Errorf("there is no golden record of the state %s", s)
 		}
 	}
-	for _, k := range []Kind{Provision, Disconnect, Cancel} {
+	for _, k := range []Kind{Provision, Disconnect, Cancel, PortIn} {
 		if !kinds[k] {
 			t.Errorf("there is no golden record of a %s", k)
 		}

@@ -30,7 +30,7 @@ const (
 )
 
 // known reports whether this version knows what to do with orders of the kind.
-func (k Kind) known() bool { return k == Provision || k == Disconnect || k == Cancel }
+func (k Kind) known() bool { return k == Provision || k == Disconnect || k == Cancel || k == PortIn }
 
 // Record is everything we know about one request, over all its generations: facts, from which [StateOf] computes
 // the state and [Next] the next step. It is stored as JSON and changed only by compare-and-set. The zero value is

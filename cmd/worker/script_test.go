@@ -151,7 +151,9 @@ func ordersAre(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // sell gives a number to another system on the account, under a customer order id: sell NUMBER ID
-func sell(ts *testscript.TestScript, _ bool, args []string) { simOf(ts).SellElsewhere(args[0], args[1]) }
+func sell(ts *testscript.TestScript, _ bool, args []string) {
+	simOf(ts).SellElsewhere(args[0], args[1])
+}
 
 // interrupt sends SIGINT to the process whose id is in a file, until it has ended: interrupt FILE
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {

@@ -100,7 +100,7 @@ func TestLedgerLost_Sweep(t *testing.T) {
 	}{
 		{name: "every worker dies", then: func(w *world, _ Arrival) { w.rebuild(); panic(crashed{}) }},
 		{name: "the worker goes on", then: func(w *world, _ Arrival) { w.rebuild() },
-			old: regexp.MustCompile(`final outcomes|dead letters|differs on repeat|comes before its number|among the open ones`)},
+			old: regexp.MustCompile(`final outcomes|dead letters|differs on repeat|comes before its number|among the open ones|names other reservations`)},
 		{name: "the request comes before the rebuild", then: func(w *world, a Arrival) {
 			if _, err := w.store.Create(w.t.Context(), NewRecord(a, time.Now())); err != nil {
 				w.t.Fatal(err)

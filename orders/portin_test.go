@@ -457,7 +457,7 @@ func TestPortInDroppedOnlyAsADraft(t *testing.T) {
 				r.polled(PollFact{ID: fmt.Sprint(i), OrderID: "o1", Gone: true}, w.settings, time.Now())
 				if o := p.Orders[0]; o.Final && i+1 < goneNeeded {
 					t.Errorf("%q: gone after %d reads", word, i+1)
-				} else if !o.Final && o.NextPollAt.Sub(time.Now()) < w.settings.PollMinInterval {
+				} else if !o.Final && time.Until(o.NextPollAt) < w.settings.PollMinInterval {
 					t.Errorf("%q: read again at %s", word, o.NextPollAt)
 				}
 			}

@@ -149,7 +149,7 @@ func TestPortInCreationOfEveryStatus(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "refused": portInRefusal("7309", "7312"), "a passing code": portInRefusal("7309", "7999"), "an id": portInBody,
 		"another form of refusal": refusal("7309"), "a refusal with an id": strings.Replace(portInRefusal("7304"), "<SiteId>", "<OrderId>"+orderID+"</OrderId><SiteId>", 1),
-		"an exception": own(t, "portins_post/201_exception.xml"),
+		"an exception": own(t, "portins_post/201_exception.xml"), "a status without errors": portInRefusal(),
 	} {
 		body = text
 		for status := 200; status <= 599; status++ {

@@ -361,7 +361,7 @@ func TestRecordedPortIns(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	single, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/portins__get__200__RespOrg_exception_toll-free_order_containing_NANP_numbers.xml")}).PortInsByCustomerOrderID(t.Context(), "RE Portin", nil)
-	if diff := cmp.Diff([]bwclient.OrderSummary{{OrderID: "167aa53b-f715-459c-b740-70c3a32351cd", CustomerOrderID: "RE Portin", Status: "SUBMITTED", CountOfTNs: 5}}, single); diff != "" || err != nil {
+	if diff := cmp.Diff([]bwclient.OrderSummary{{OrderID: "167aa53b-f715-459c-b740-70c3a32351cd", CustomerOrderID: "RE Portin", Status: "SUBMITTED", CountOfTNs: 5, OrderedAt: time.Date(2022, 11, 15, 18, 23, 15, 291e6, time.UTC)}}, single); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	two, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/portins__get__200__Portins_containing_NANP_numbers.xml")}).PortInsByCustomerOrderID(t.Context(), "c-1", nil)

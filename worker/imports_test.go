@@ -132,6 +132,7 @@ func TestImports(t *testing.T) {
 		{"bwclient/bwfake", nil, []string{"github.com/nats-io/…"}, "the simulator has its own wire structs: a wrong tag shared with the client would cancel itself out"},
 		{"worker", []string{"messages", "messages/bus", "orders", "bwclient", "worker/…"}, nil, "it is the bus side; the simulator and the commands are not its business"},
 		{"worker/workertest", []string{"messages", "messages/bus", "orders", "orders/…", "bwclient", "bwclient/bwfake", "worker", "worker/…"}, nil, "it runs workers on the simulator, and nothing in production imports it"},
+		{"worker/proof", []string{"messages", "bwclient/bwfake"}, []string{"github.com/nats-io/…"}, "its checker judges by the contract and by Bandwidth's books, and asks nobody whom it judges"},
 		{"worker/…", []string{"messages", "messages/bus", "orders", "bwclient", "worker/…"}, nil, "what is below worker imports as worker does, and never worker itself"},
 		{"cmd/publish", []string{"messages", "messages/bus"}, nil, "the tool of requesters is built on what every other system gets"},
 		{"cmd/worker", []string{"messages", "messages/bus", "orders", "bwclient", "bwclient/bwfake", "worker", "worker/…"}, nil, "it wires everything together"},

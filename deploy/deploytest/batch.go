@@ -144,26 +144,7 @@ func (b *Batch) Await(n int) int {
 func (b *Batch) settled() {
 	b.t.Helper()
 	Await(b.t, "no open order and no waiting request", func(ctx context.Context) error {
-		kv, err := b.JS.KeyValue(ctx, b.Bus.Names().OpenBucket())
-		if err != nil {
-			return err
-		}
-		keys, err := kv.ListKeys(ctx)
-		if err != nil {
-			return err
-		}
-		open := 0
-		for range keys.Keys() {
-			open++
-		}
-		stream, err := b.JS.Stream(ctx, b.Bus.Names().RequestsStream())
-		if err != nil {
-			return err
-		}
-		if waiting := stream.CachedInfo().State.Msgs; open > 0 || waiting > 0 {
-			return fmt.Errorf("%d orders are open and %d requests wait", open, waiting)
-		}
-		return nil
+		return Unsettled(ctx, b.JS, b.Bus.Names())
 	})
 }
 

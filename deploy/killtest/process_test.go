@@ -90,6 +90,14 @@ func (p *process) kill(t *testing.T) {
 	}
 }
 
+// signal sends the process a signal.
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("send %s the signal %s: %v", p.name, s, err)
+	}
+}
+
 // terminate asks the process to end.
 func (p *process) terminate(t *testing.T) {
 	t.Helper()

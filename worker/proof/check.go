@@ -214,8 +214,11 @@ func (c *checker) outcome(o Order, g generation, bandwidth []bwfake.Purchase, la
 	if e.Sandbox != o.Sandbox {
 		c.broken(Disagrees, o.Key, "event %s says sandbox %t", e.EventID, e.Sandbox)
 	}
-	if e.Reason == messages.ReasonOutcomeUnknown {
+	switch e.Reason {
+	case messages.ReasonOutcomeUnknown:
 		c.unknown(o, g)
+	case messages.ReasonExhausted:
+		c.broken(Lost, o.Key, "generation %d was given up; no schedule lasts that long", g.number)
 	}
 	switch {
 	case o.Sandbox:

@@ -28,6 +28,13 @@ func (r *run) record(key string) *recordView {
 	return r.records[key]
 }
 
+// claimed reports whether an intent was seen before.
+func (r *run) claimed(token string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.claims[token] != nil
+}
+
 // sent takes note of what a worker has passed to the broker.
 func (r *run) sent(w *mortal, a action) {
 	if a.view == nil {

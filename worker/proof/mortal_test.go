@@ -89,11 +89,15 @@ func (r *run) startWorker(ctx context.Context) (*mortal, error) {
 
 // Dial connects to the broker that runs now.
 func (w *mortal) Dial(network, address string) (net.Conn, error) {
+	epoch, err := w.run.life()
+	if err != nil {
+		return nil, err
+	}
 	conn, err := w.dial(context.Background(), address)
 	if err != nil {
 		return nil, err
 	}
-	return newWire(conn, w), nil
+	return newWire(conn, w, epoch), nil
 }
 
 func (w *mortal) dial(ctx context.Context, address string) (net.Conn, error) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +17,7 @@ import (
 
 	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
+	"bandwidthworker/worker/broker"
 )
 
 // result is what a run came to.
@@ -29,6 +31,7 @@ type result struct {
 	deaths     int
 	crashes    int
 	posts      map[string]int // injected outcomes of POSTs that happened
+	forgotten  int            // timers that the server did not fire
 	dead       []*mortal      // whose goroutines may still be on their way out
 }
 
@@ -62,7 +65,7 @@ func play(ctx context.Context, p plan, dir string, out io.Writer, patience time.
 		violations = append(violations, Violation{Rule: Lost, Text: text})
 		figures.Lost++
 	}
-	res = result{plan: p, figures: figures, violations: violations, fired: r.fired, took: time.Since(began), deaths: len(r.dead), crashes: int(r.epoch.Load()), posts: s.outcomes(), dead: r.dead}
+	res = result{plan: p, figures: figures, violations: violations, fired: r.fired, took: time.Since(began), deaths: len(r.dead), crashes: int(r.epoch.Load() / 2), posts: s.outcomes(), dead: r.dead, forgotten: s.forgotten}
 	for _, c := range p.Cells {
 		died := slices.ContainsFunc(r.fired, func(f fate) bool { return f.spot == c.spot && f.kind == fateDies })
 		if died && (c.outcome == "created" || res.posts[c.outcome] > 0) {
@@ -87,6 +90,10 @@ type scene struct {
 	raced, ticked   int
 	sold, freed     map[string]bool
 	cleared         bool
+	steps           int // of the workers, when they were last seen to move
+	moved           time.Time
+	looked          bool // for timers, since then
+	forgotten       int  // timers that the server held and did not fire
 	asked           map[string]bool
 }
 
@@ -115,6 +122,7 @@ const tryEvery = 15 * time.Millisecond
 func (s *scene) perform(ctx context.Context, began time.Time, patience time.Duration) (left []string) {
 	p := s.r.plan
 	s.prepare()
+	s.staff(ctx)
 	published := make(chan error, len(p.Orders))
 	for _, o := range p.Orders {
 		go func() { published <- s.publish(ctx, o) }()
@@ -161,8 +169,13 @@ func (s *scene) perform(ctx context.Context, began time.Time, patience time.Dura
 			}
 			what = []string{"a finished order was asked for again, and not answered"}
 		}
-		if time.Since(began) > patience {
-			return append(what, fmt.Sprintf("all this after %s", patience))
+		still := s.stillness()
+		if still > patience/2 && !s.looked {
+			s.looked = true
+			s.awaitTimers(ctx, patience/4)
+		}
+		if still > patience || time.Since(began) > 8*patience {
+			return append(what, fmt.Sprintf("all this after %s, the last %s without a step of any worker", time.Since(began).Round(time.Second), still.Round(time.Second)))
 		}
 		<-tick.C
 	}
@@ -318,7 +331,7 @@ func (s *scene) meddle(at time.Duration) {
 		}
 		if record := s.r.record(key); record != nil && record.Outcome == nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			if s.raced < p.TimerRaces && at > time.Duration(s.raced+1)*250*time.Millisecond {
+			if s.raced < p.TimerRaces && at > time.Duration(s.raced)*310*time.Millisecond+130*time.Millisecond { // between the server's quarters of a second
 				s.raced++
 				if stream, err := s.r.js.Stream(ctx, s.r.names.TimersStream()); err == nil {
 					// What a race in the server can leave behind (P7): the new timer is gone, and a tick was stored.
@@ -335,6 +348,42 @@ func (s *scene) meddle(at time.Duration) {
 	}
 	if p.Rescue {
 		s.rescue()
+	}
+}
+
+// stillness is for how long no worker has come to any point.
+func (s *scene) stillness() time.Duration {
+	s.r.mu.Lock()
+	steps := s.r.steps
+	s.r.mu.Unlock()
+	if steps != s.steps || s.moved.IsZero() {
+		s.steps, s.moved, s.looked = steps, time.Now(), false
+	}
+	return time.Since(s.moved)
+}
+
+// awaitTimers looks for timers that the server holds and has not fired, once nothing happens any more: under load the
+// server now and then forgets one. The rescuer exists for that (P6); it may do its work early then. An order whose timer
+// was never set, or was lost, is not helped: it counts as lost.
+func (s *scene) awaitTimers(ctx context.Context, overdue time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	stream, err := s.r.js.Stream(ctx, s.r.names.TimersStream())
+	if err != nil {
+		return
+	}
+	for key := range s.keys {
+		msg, err := stream.GetLastMsgForSubject(ctx, s.r.names.Timer(key))
+		if err != nil {
+			s.r.log.WithError(err).Warnf("PROOF: order %s has no timer", key)
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, strings.TrimPrefix(msg.Header.Get(broker.HeaderSchedule), "@at "))
+		s.r.log.Warnf("PROOF: order %s has a timer at %s", key, at)
+		if err == nil && time.Since(at) > overdue {
+			s.forgotten++
+			s.rescue()
+		}
 	}
 }
 

@@ -103,7 +103,7 @@ type action struct {
 }
 
 // actionOf tells what a published frame does. known is the record as it was last seen, nil for none.
-func actionOf(f frame, known func(key string) *recordView) action {
+func actionOf(f frame, known func(key string) *recordView, claimed func(token string) bool) action {
 	s := f.subject
 	last := s[strings.LastIndex(s, ".")+1:]
 	has := func(prefix string) bool { return strings.HasPrefix(s, prefix) }
@@ -113,7 +113,7 @@ func actionOf(f frame, known func(key string) *recordView) action {
 		if json.Unmarshal(f.payload, &v) != nil {
 			return action{point: pointRecord, key: last}
 		}
-		return action{recordPoint(v, known(last)), last, &v}
+		return action{recordPoint(v, known(last), claimed), last, &v}
 	case has("$KV.bandwidth_open.") && len(f.payload) > 0:
 		return action{point: pointOpen, key: last}
 	case has("$KV.bandwidth_open."):
@@ -146,20 +146,22 @@ func actionOf(f frame, known func(key string) *recordView) action {
 	return action{}
 }
 
-// recordPoint names a write of a record by what it adds to the one before.
-func recordPoint(v recordView, was *recordView) string {
+// recordPoint names a write of a record by what it adds to the one before, as far as that was seen.
+func recordPoint(v recordView, was *recordView, claimed func(token string) bool) string {
 	open, _ := v.open()
-	wasOpen := ""
-	if was != nil {
-		wasOpen, _ = was.open()
+	if open != "" && !claimed(open) {
+		return pointIntent
 	}
+	if was == nil {
+		if len(v.Purchases) == 0 && len(v.Releases) == 0 && v.Outcome == nil {
+			return pointNew
+		}
+		was = &recordView{Generation: v.Generation}
+	}
+	wasOpen, _ := was.open()
 	switch {
-	case was == nil:
-		return pointNew
 	case v.Generation > was.Generation:
 		return pointReplay
-	case open != "" && open != wasOpen:
-		return pointIntent
 	case open == "" && wasOpen != "":
 		return pointAnswer
 	case v.Outcome != nil && v.Outcome.Published:

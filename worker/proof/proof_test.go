@@ -1,12 +1,15 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,9 +21,11 @@ var (
 	runsFlag     = flag.Int("proof.runs", 0, "how many seeded runs; 0: the enumerated ones, or with -short a few of them")
 	seedFlag     = flag.Uint64("proof.seed", 0, "the seed of the first run; the enumerated plans have the first ones")
 	seedsFlag    = flag.String("proof.seeds", "", "run just these seeds, separated by commas")
+	onlyFlag     = flag.String("proof.only", "", "run those of the enumerated plans that match this expression, by their names and what is planned")
 	traceFlag    = flag.Bool("proof.trace", false, "print what the workers log and what happens to them")
+	logsFlag     = flag.String("proof.logs", "", "a folder that keeps the log of each run that fails")
 	parallelFlag = flag.Int("proof.parallel", 24, "how many runs at once: they wait most of the time")
-	patienceFlag = flag.Duration("proof.patience", 40*time.Second, "how long a run may take until whatever is left counts as lost")
+	patienceFlag = flag.Duration("proof.patience", 15*time.Second, "how long no worker may do anything until whatever is left counts as lost")
 	stopFlag     = flag.Bool("proof.stop", false, "stop at the first run that fails")
 )
 
@@ -36,19 +41,27 @@ func TestProof(t *testing.T) {
 	for range min(*parallelFlag, len(seeds)) {
 		working.Go(func() {
 			for seed := range queue {
-				var out io.Writer = io.Discard
-				if *traceFlag {
-					out = os.Stderr
-				}
 				dir, err := os.MkdirTemp(t.TempDir(), "run")
 				if err != nil {
 					t.Error(err)
 					return
 				}
+				out, log := io.Discard, new(bytes.Buffer)
+				switch {
+				case *traceFlag:
+					out = os.Stderr
+				case *logsFlag != "":
+					out = log
+				}
 				res, err := play(ctx, planOf(seed), dir, out, *patienceFlag)
 				_ = os.RemoveAll(dir)
 				if ctx.Err() != nil {
 					return
+				}
+				if len(res.violations) > 0 && *logsFlag != "" {
+					if err := os.WriteFile(filepath.Join(*logsFlag, fmt.Sprint(seed, ".log")), log.Bytes(), 0o600); err != nil {
+						t.Error(err)
+					}
 				}
 				if err != nil {
 					t.Errorf("seed %d: %v", seed, err)
@@ -83,6 +96,9 @@ func TestProof(t *testing.T) {
 		return
 	}
 	t.Logf("%s\nin %s", report, time.Since(began).Round(100*time.Millisecond))
+	for _, res := range report.still {
+		t.Logf("the server forgot %d timers in %s", res.forgotten, res.plan)
+	}
 	report.matrix(t)
 	report.buried(t)
 }
@@ -97,6 +113,21 @@ func seedsToRun(t *testing.T) []uint64 {
 				t.Fatalf("-proof.seeds: %v", err)
 			}
 			seeds = append(seeds, n)
+		}
+		return seeds
+	}
+	if *onlyFlag != "" {
+		only, err := regexp.Compile(*onlyFlag)
+		if err != nil {
+			t.Fatalf("-proof.only: %v", err)
+		}
+		for seed := range enumerated() {
+			if only.MatchString(planOf(seed).String()) {
+				seeds = append(seeds, seed)
+			}
+		}
+		if len(seeds) == 0 {
+			t.Fatalf("-proof.only=%s: no plan matches", *onlyFlag)
 		}
 		return seeds
 	}
@@ -138,6 +169,8 @@ type report struct {
 	deaths, crashes int
 	slowest         time.Duration
 	dead            []*mortal
+	forgotten       int
+	still           []result
 }
 
 func newReport() *report {
@@ -163,6 +196,10 @@ func (r *report) add(res result) {
 	}
 	r.deaths += res.deaths
 	r.crashes += res.crashes
+	r.forgotten += res.forgotten
+	if res.forgotten > 0 {
+		r.still = append(r.still, res)
+	}
 	r.slowest = max(r.slowest, res.took)
 	r.dead = append(r.dead, res.dead...)
 }
@@ -192,6 +229,7 @@ func (r *report) String() string {
 	for _, k := range slices.Sorted(maps.Keys(r.posts)) {
 		fmt.Fprintf(&b, " %s %d,", k, r.posts[k])
 	}
+	fmt.Fprintf(&b, "\n%d timers that the server held and did not fire; the rescuer found their orders", r.forgotten)
 	fmt.Fprintf(&b, "\nthe longest run took %s", r.slowest.Round(100*time.Millisecond))
 	return b.String()
 }

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -80,6 +81,7 @@ type run struct {
 
 	mu       sync.Mutex
 	started  int
+	steps    int // that workers came to
 	workers  []*mortal
 	dead     []*mortal
 	counts   map[spot]int
@@ -148,7 +150,10 @@ type gate struct {
 
 // Dial connects to the broker that runs now.
 func (r *run) Dial(network, address string) (net.Conn, error) {
-	epoch := r.epoch.Load()
+	epoch, err := r.life()
+	if err != nil {
+		return nil, err
+	}
 	conn, err := net.DialTimeout(network, address, 2*time.Second)
 	if err != nil {
 		return nil, err
@@ -165,10 +170,20 @@ func (g *gate) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// life returns in which life the broker is: an even number. In between it cannot be reached.
+func (r *run) life() (int64, error) {
+	epoch := r.epoch.Load()
+	if epoch%2 != 0 {
+		return 0, errors.New("the broker is down")
+	}
+	return epoch, nil
+}
+
 // crashBroker kills the broker and starts it again.
 func (r *run) crashBroker() error {
 	r.epoch.Add(1)
 	err := r.broker.crash()
+	r.epoch.Add(1)
 	r.log.WithError(err).Warn("PROOF: the broker crashed and is back")
 	return err
 }
@@ -180,13 +195,12 @@ func (r *run) step(w *mortal, a action, ph phase) fate {
 	}
 	at := spot{a.point, ph}
 	r.mu.Lock()
+	r.steps++
 	r.counts[at]++
 	n := r.counts[at]
-	if ch := r.passed[at]; ch != nil && a.point != pointOther {
-		if !slices.ContainsFunc(r.pending, func(f fate) bool { return f.spot == at && f.nth == n }) {
-			close(ch)
-			delete(r.passed, at)
-		}
+	if ch := r.passed[at]; ch != nil {
+		close(ch)
+		delete(r.passed, at)
 	}
 	i := slices.IndexFunc(r.pending, func(f fate) bool { return f.spot == at && f.nth <= n })
 	if i < 0 {
@@ -207,7 +221,11 @@ func (r *run) step(w *mortal, a action, ph phase) fate {
 	r.mu.Unlock()
 	r.log.Warnf("PROOF: %s %s (%s)", w.name, f, a.key)
 	if f.tick && a.key != "" {
-		go r.tick(a.key)
+		go func() {
+			for range 8 { // some of them come to the worker that stands still
+				r.tick(a.key)
+			}
+		}()
 	}
 	switch f.kind {
 	case fateFrozen:

@@ -31,8 +31,9 @@ func specials() []plan {
 	add("P15: stands still with the answer in hand", func(p *plan, o *planned) {
 		p.Fates = []fate{{spot: spot{pointReply, before}, nth: 1, kind: fateFrozen, lasts: postTimeout + settleWindow/2, tick: true}}
 	})
-	add("P15: stands still before the answer is written", func(p *plan, o *planned) {
-		p.Fates = []fate{{spot: spot{pointAnswer, before}, nth: 1, kind: fateFrozen, lasts: postTimeout + settleWindow/2, tick: true}}
+	add("P15: the answer comes after the claim has expired, and no read finds the order", func(p *plan, o *planned) {
+		o.Hidden = true
+		p.Fates = []fate{{spot: spot{pointAnswer, before}, nth: 1, kind: fateFrozen, lasts: 8 * time.Second, until: spot{pointAnswer, after}, tick: true}}
 	})
 	add("P6: timers are lost", func(p *plan, o *planned) {
 		p.Rescue, p.CompleteAfter = true, 300*time.Millisecond

@@ -33,8 +33,8 @@ type asked struct {
 	fate    fate
 }
 
-func newWire(conn net.Conn, w *mortal) *wire {
-	c := &wire{Conn: conn, w: w, epoch: w.run.epoch.Load(), inboxes: map[string]string{}, waiting: map[string]asked{}}
+func newWire(conn net.Conn, w *mortal, epoch int64) *wire {
+	c := &wire{Conn: conn, w: w, epoch: epoch, inboxes: map[string]string{}, waiting: map[string]asked{}}
 	c.more = sync.NewCond(&c.mu)
 	go c.pump()
 	return c
@@ -111,7 +111,7 @@ func (c *wire) send(f frame) error {
 			c.mu.Unlock()
 		}
 	case "PUB", "HPUB":
-		a := actionOf(f, run.record)
+		a := actionOf(f, run.record, run.claimed)
 		fate := run.step(c.w, a, before)
 		if fate.kind == fateDies {
 			c.w.die()

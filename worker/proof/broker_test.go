@@ -48,7 +48,8 @@ func (b *box) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", b.port) }
 // crash ends the server as SIGKILL does, and starts another one on its files: they are copied as they are, so that
 // whatever the server writes when it ends is not in them. The caller sees to it that nobody hears from the old server
 // any more.
-func (b *box) crash() error {
+// Where each write is synced, what nobody had heard of is gone as well: that many messages are returned.
+func (b *box) crash(acked map[string]uint64) (cut int, err error) {
 	old := b.store()
 	b.life++
 	for try := 0; ; try++ {
@@ -57,15 +58,20 @@ func (b *box) crash() error {
 			break
 		}
 		if try == 20 { // the server deletes a file now and then
-			return err
+			return 0, err
 		}
 		if err := os.RemoveAll(b.store()); err != nil {
-			return err
+			return 0, err
+		}
+	}
+	if b.sync {
+		if cut, err = cutUnsynced(b.store(), acked); err != nil {
+			return 0, err
 		}
 	}
 	b.s.Shutdown()
 	b.s.WaitForShutdown()
-	return b.start()
+	return cut, b.start()
 }
 
 func (b *box) stop() {

@@ -48,17 +48,23 @@ func (r *run) sent(w *mortal, a action) {
 	}
 }
 
-// answered takes note of the broker's answer to a write.
-func (r *run) answered(w *mortal, a action, ok bool) {
-	if a.view == nil || !ok {
+// written takes note of a record that the broker has stored.
+func (r *run) written(a action) {
+	if a.view == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.records[a.key] = a.view
-	if a.point == pointIntent {
+}
+
+// heard takes note that a worker learns that its write was stored.
+func (r *run) heard(w *mortal, a action) {
+	if a.view == nil || a.point == pointIntent {
 		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, c := range r.claims {
 		decided := c.post == nil || decides(c.post.answer)
 		if c.key == a.key && c.by == w && decided && time.Since(c.at) < postTimeout/2 {

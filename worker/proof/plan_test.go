@@ -24,6 +24,7 @@ type plan struct {
 	CompleteAfter, ListDelay time.Duration
 	Sync                     bool            // the broker syncs each write
 	BrokerCrashes            []time.Duration // when, from the beginning
+	PowerCut                 bool            // the broker crashes while a worker stands still
 	DiskFull                 [2]time.Duration
 	TimerRaces               int  // so often an unfinished order's timer is deleted, and a tick is sent
 	Rescue                   bool // the rescuer looks, without waiting for its minute

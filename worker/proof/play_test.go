@@ -31,6 +31,7 @@ type result struct {
 	deaths     int
 	crashes    int
 	posts      map[string]int // injected outcomes of POSTs that happened
+	cut        int            // messages that power cuts took
 	forgotten  int            // timers that the server did not fire
 	dead       []*mortal      // whose goroutines may still be on their way out
 }
@@ -65,7 +66,7 @@ func play(ctx context.Context, p plan, dir string, out io.Writer, patience time.
 		violations = append(violations, Violation{Rule: Lost, Text: text})
 		figures.Lost++
 	}
-	res = result{plan: p, figures: figures, violations: violations, fired: r.fired, took: time.Since(began), deaths: len(r.dead), crashes: int(r.epoch.Load() / 2), posts: s.outcomes(), dead: r.dead, forgotten: s.forgotten}
+	res = result{plan: p, figures: figures, violations: violations, fired: r.fired, took: time.Since(began), deaths: len(r.dead), crashes: int(r.epoch.Load() / 2), posts: s.outcomes(), dead: r.dead, forgotten: s.forgotten, cut: r.cut}
 	for _, c := range p.Cells {
 		died := slices.ContainsFunc(r.fired, func(f fate) bool { return f.spot == c.spot && f.kind == fateDies })
 		if died && (c.outcome == "created" || res.posts[c.outcome] > 0) {
@@ -135,6 +136,9 @@ func (s *scene) perform(ctx context.Context, began time.Time, patience time.Dura
 			return []string{ctx.Err().Error()}
 		}
 		at := time.Since(began)
+		if p.PowerCut && s.r.standing.Load() && s.r.epoch.Load() == 0 {
+			crashes = []time.Duration{0}
+		}
 		if len(crashes) > 0 && at > crashes[0] {
 			crashes = crashes[1:]
 			if err := s.r.crashBroker(); err != nil {

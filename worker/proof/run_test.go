@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -80,6 +81,8 @@ type run struct {
 	over   chan struct{} // closed when the run ends
 
 	mu       sync.Mutex
+	acked    map[string]uint64 // up to which message a worker has heard that a stream holds it
+	cut      int               // messages that power cuts took
 	started  int
 	steps    int // that workers came to
 	workers  []*mortal
@@ -93,6 +96,7 @@ type run struct {
 	claims   map[string]*claim
 	posts    map[*mortal]map[string]*sentPost
 	diskGone atomic.Bool
+	standing atomic.Bool // a worker stands still, or did
 }
 
 // newRun starts the broker and Bandwidth of a run.
@@ -106,7 +110,7 @@ func newRun(ctx context.Context, p plan, dir string, out io.Writer) (*run, error
 	}
 	r := &run{
 		plan: p, log: logrus.NewEntry(logger), over: make(chan struct{}), pending: slices.Clone(p.Fates),
-		counts: map[spot]int{}, passed: map[spot]chan struct{}{}, records: map[string]*recordView{}, reads: map[string][]frame{}, claims: map[string]*claim{}, posts: map[*mortal]map[string]*sentPost{},
+		acked: map[string]uint64{}, counts: map[spot]int{}, passed: map[spot]chan struct{}{}, records: map[string]*recordView{}, reads: map[string][]frame{}, claims: map[string]*claim{}, posts: map[*mortal]map[string]*sentPost{},
 	}
 	var err error
 	if r.sim, err = bwfake.Start(bwfake.Options{Username: username, Password: password, CompleteAfter: p.CompleteAfter, ListDelay: p.ListDelay, Seed: p.Seed}, "127.0.0.1:0"); err != nil {
@@ -182,9 +186,15 @@ func (r *run) life() (int64, error) {
 // crashBroker kills the broker and starts it again.
 func (r *run) crashBroker() error {
 	r.epoch.Add(1)
-	err := r.broker.crash()
+	r.mu.Lock()
+	acked := maps.Clone(r.acked)
+	r.mu.Unlock()
+	cut, err := r.broker.crash(acked)
+	r.mu.Lock()
+	r.cut += cut
+	r.mu.Unlock()
 	r.epoch.Add(1)
-	r.log.WithError(err).Warn("PROOF: the broker crashed and is back")
+	r.log.WithError(err).Warnf("PROOF: the broker crashed and is back; %d messages that nobody had heard of are gone", cut)
 	return err
 }
 
@@ -229,6 +239,7 @@ func (r *run) step(w *mortal, a action, ph phase) fate {
 	}
 	switch f.kind {
 	case fateFrozen:
+		r.standing.Store(true)
 		w.freeze(f.lasts, until)
 		r.log.Warnf("PROOF: %s goes on", w.name)
 		return fate{}

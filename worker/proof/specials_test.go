@@ -151,13 +151,26 @@ func specials() []plan {
 	for _, sync := range []bool{false, true} {
 		name := "the broker crashes"
 		if sync {
-			name += ", and each write was synced"
+			name += ", and everything unsynced is cut off"
 		}
 		add(name, func(p *plan, o *planned) {
 			partial(o)
 			p.Sync, p.CompleteAfter = sync, 300*time.Millisecond
 			p.BrokerCrashes = []time.Duration{150 * time.Millisecond, 900 * time.Millisecond, 1800 * time.Millisecond}
 			o.First = outcomeNamed("lost after creation")
+			if sync { // what a worker waits to hear of is what a power cut takes
+				p.Fates = []fate{
+					{spot: spot{pointIntent, after}, nth: 1, kind: fateFrozen, lasts: time.Second},
+					{spot: spot{pointOutcome, after}, nth: 1, kind: fateFrozen, lasts: 700 * time.Millisecond},
+				}
+			}
+		})
+	}
+	for _, point := range []string{pointNew, pointIntent, pointAnswer, pointOutcome, pointFinal, pointLetter, pointMark, pointReplay} {
+		add("P30: a power cut takes "+point, func(p *plan, o *planned) {
+			partial(o)
+			p.Sync, p.PowerCut = true, true
+			p.Fates = []fate{{spot: spot{point, after}, nth: 1, kind: fateFrozen, lasts: time.Second}}
 		})
 	}
 	add("the broker's disk is full", func(p *plan, o *planned) {

@@ -199,6 +199,7 @@ func (c *wire) take(f frame) bool {
 	}
 	c.mu.Lock()
 	a, known := c.waiting[f.subject]
+	lost := false
 	delete(c.waiting, f.subject)
 	c.mu.Unlock()
 	if known {
@@ -206,19 +207,31 @@ func (c *wire) take(f frame) bool {
 		if a.point == pointRead {
 			run.noteRead(a.subject, f)
 		}
-		run.answered(c.w, a.action, !refused(f.payload))
+		if !refused(f.payload) {
+			run.written(a.action)
+		}
 		fate := run.step(c.w, a.action, after)
 		switch {
 		case fate.kind == fateDies:
 			c.w.die()
 			return false
 		case fate.kind == fateUnanswered:
-			f.raw = answerFrame(f.subject, f.sid, nil, noAnswer)
+			f.raw, lost = answerFrame(f.subject, f.sid, nil, noAnswer), true
 		}
 	}
-	if !c.w.alive() || c.epoch != c.w.run.epoch.Load() {
+	if !c.w.alive() {
 		c.end(io.EOF)
 		return false
+	}
+	if known && !refused(f.payload) {
+		c.w.run.noteAck(f.payload)
+	}
+	if c.epoch != c.w.run.epoch.Load() {
+		c.end(io.EOF)
+		return false
+	}
+	if known && !lost && !refused(f.payload) {
+		c.w.run.heard(c.w, a.action)
 	}
 	c.deliver(f.raw)
 	return true

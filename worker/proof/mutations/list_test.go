@@ -61,30 +61,30 @@ var all = []mutation{
 	{
 		rule: "P8", what: "pace, pauses and token are waited for after the intent", file: "orders/place.go",
 		edits: [][2]string{
-			{"if err := d.Carrier.Prepare(ctx); err != nil {", "if err := error(nil); err != nil {"},
-			{"fact = d.Carrier.Place(", "if err := d.Carrier.Prepare(ctx); err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\tfact = d.Carrier.Place("},
+			{"if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed", "if postponed, err := (*Record)(nil), error(nil); postponed"},
+			{"return d.Carrier.Place(", "if err := d.Carrier.Prepare(ctx); err != nil {\n\t\t\t\treturn PostFact{State: PostUnknown, Detail: err.Error()}\n\t\t\t}\n\t\t\treturn d.Carrier.Place("},
 		},
 		unit: [2]string{"./orders", "TestP8_"},
-		why:  "it costs needless doubt and no money: the intent that waits expires as any other",
+		why:  "it costs needless doubt and no money: who waits too long finds the claim expired, and a pause that is known holds an order back before all this",
 	},
 	{
-		rule: "P9", what: "the intent is not written before the POST", file: "orders/place.go",
+		rule: "P9", what: "the intent is not written before the POST", file: "orders/posting.go",
 		edits: [][2]string{{"revision, err := d.Store.Update(ctx, next)", "revision, err := r.Revision, error(nil)"}},
 		runs:  `\((created|lost after creation)\).*dies post.answered before #1`,
 	},
 	{
-		rule: "P10", what: "a POST is sent though its intent was not written, or somebody else wrote first", file: "orders/place.go",
+		rule: "P10", what: "a POST is sent though its intent was not written, or somebody else wrote first", file: "orders/posting.go",
 		edits: [][2]string{{"if err != nil {\n\t\t// P10", "if err != nil && next == nil {\n\t\t// P10"}},
 		runs:  `P10 P12: a rival claims first`,
 	},
 	{
-		rule: "P11", what: "a POST has no deadline", file: "orders/place.go",
+		rule: "P11", what: "a POST has no deadline", file: "orders/posting.go",
 		edits: [][2]string{{"claimed.Add(d.Settings.PostTimeout)) // P11", "claimed.Add(time.Hour)) // P11"}},
 		runs:  `P11: stands still between intent and POST`,
 	},
 	{
-		rule: "P12", what: "a POST is sent under another's claim", file: "orders/place.go",
-		edits: [][2]string{{"if !next.claimedBy(n, token) {", "if next.purchase(n) == nil {"}},
+		rule: "P12", what: "a POST is sent under another's claim", file: "orders/posting.go",
+		edits: [][2]string{{"if !p.stands(next) {", "if len(next.Purchases) == 0 {"}},
 		runs:  `P10 P12: a rival claims first`,
 	},
 	{
@@ -98,8 +98,8 @@ var all = []mutation{
 		runs:  `\(created\).*dies index.open before #1`,
 	},
 	{
-		rule: "P15", what: "an answer whose record was written meanwhile is dropped", file: "orders/place.go",
-		edits: [][2]string{{"return r.settle(n, token, fact, d.Settings, d.Clock.Now()) })", "return r.Revision == next.Revision && r.settle(n, token, fact, d.Settings, d.Clock.Now()) })"}},
+		rule: "P15", what: "an answer whose record was written meanwhile is dropped", file: "orders/posting.go",
+		edits: [][2]string{{"return p.settle(r, fact) })", "return r.Revision == next.Revision && p.settle(r, fact) })"}},
 		runs:  `P15: the answer comes after the claim has expired`,
 	},
 	{
@@ -137,8 +137,11 @@ var all = []mutation{
 	},
 	{
 		rule: "P21a", what: "an order's numbers are those of its last Bandwidth order", file: "orders/numbers.go",
-		edits: [][2]string{{"for i := range r.Purchases {\n\t\tfor _, o := range r.Purchases[i].Orders {\n\t\t\tfor _, n := range o.Completed {", "for i := max(0, len(r.Purchases)-1); i < len(r.Purchases); i++ {\n\t\tfor _, o := range r.Purchases[i].Orders {\n\t\t\tfor _, n := range o.Completed {"}},
-		runs:  `\(created\).*dies index.open before #1`,
+		edits: [][2]string{{
+			"for i := range r.Purchases {\n\t\tfor _, o := range r.Purchases[i].Orders {\n\t\t\tadd(",
+			"for i := max(0, len(r.Purchases)-1); i < len(r.Purchases); i++ {\n\t\tfor _, o := range r.Purchases[i].Orders {\n\t\t\tadd(",
+		}},
+		runs: `\(created\).*dies index.open before #1`,
 	},
 	{
 		rule: "P21b", what: "a replay that may buy twice needs no header", file: "orders/intake.go",

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -50,22 +51,31 @@ func TestMutations(t *testing.T) {
 		t.Skip("every mutation fits the code; -mutate runs them")
 	}
 	began := time.Now()
-	var lines []string
+	var mu sync.Mutex
+	lines := map[string]string{}
+	t.Cleanup(func() {
+		var b strings.Builder
+		for _, m := range all {
+			b.WriteString(lines[m.rule])
+		}
+		t.Logf("%d mutations in %s:%s", len(lines), time.Since(began).Round(time.Second), b.String())
+	})
 	for _, m := range all {
 		if *ruleFlag != "" && m.rule != *ruleFlag {
 			continue
 		}
-		by, err := m.caught(t.Context(), t.TempDir())
-		if err != nil {
-			t.Errorf("%s, %s: %v", m.rule, m.what, err)
-			by = "SURVIVED"
-		}
-		lines = append(lines, fmt.Sprintf("%-5s %s\n        %s", m.rule, m.what, by))
-		if testing.Verbose() {
-			t.Log(lines[len(lines)-1])
-		}
+		t.Run(m.rule, func(t *testing.T) {
+			t.Parallel() // go test runs as many at once as there are processors
+			by, err := m.caught(t.Context(), t.TempDir())
+			if err != nil {
+				t.Errorf("%s: %v", m.what, err)
+				by = "SURVIVED"
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			lines[m.rule] = fmt.Sprintf("\n%-5s %s\n      %s", m.rule, m.what, by)
+		})
 	}
-	t.Logf("%d mutations in %s:\n%s", len(lines), time.Since(began).Round(time.Second), strings.Join(lines, "\n"))
 }
 
 // apply returns the mutated file.

@@ -335,7 +335,7 @@ func (s *scene) meddle(at time.Duration) {
 		}
 		if record := s.r.record(key); record != nil && record.Outcome == nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			if s.raced < p.TimerRaces && at > time.Duration(s.raced)*310*time.Millisecond+130*time.Millisecond { // between the server's quarters of a second
+			if s.raced < p.TimerRaces && at > time.Duration(s.raced+1)*170*time.Millisecond { // the server fires each quarter of a second
 				s.raced++
 				if stream, err := s.r.js.Stream(ctx, s.r.names.TimersStream()); err == nil {
 					// What a race in the server can leave behind (P7): the new timer is gone, and a tick was stored.

@@ -46,7 +46,7 @@ func specials() []plan {
 		p.Fates = []fate{{spot: spot{pointTimer, before}, nth: 1, kind: fateSwallowed}, dies(pointAckReq, after, 1)}
 	})
 	add("P3 P7: timers vanish as their ticks come", func(p *plan, o *planned) {
-		p.TimerRaces, p.CompleteAfter = 4, 1500*time.Millisecond
+		p.TimerRaces, p.CompleteAfter = 8, 1500*time.Millisecond
 	})
 	add("P5: the tick finds no record", func(p *plan, o *planned) {
 		p.Fates = []fate{dies(pointAckReq, after, 1), {spot: spot{pointRead, before}, nth: 2, kind: fateStale}}

@@ -71,6 +71,12 @@ func (r *run) startWorker(ctx context.Context) (*mortal, error) {
 		return fail(err)
 	}
 	settings := settings()
+	if r.plan.Polls > 0 {
+		settings.PollMinInterval, settings.PollMaxInterval = r.plan.Polls, r.plan.Polls
+	}
+	if r.plan.Lease > 0 {
+		settings.Lease = r.plan.Lease
+	}
 	w.worker, err = worker.New(ctx, worker.Options{
 		Conn: w.nats, Client: client, Prefix: "bandwidth", Account: account, Site: "1234", Peer: "234222", OrderNamePrefix: "Proof",
 		Provisioning: true, Sandbox: r.plan.Sandbox, Settings: settings, AckWait: ackWait, Concurrency: 16, EventsMaxAge: 720 * time.Hour,

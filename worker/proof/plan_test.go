@@ -18,6 +18,8 @@ type plan struct {
 	// Workers is how many run at once; who dies is replaced.
 	Workers int
 	Sandbox bool
+	Polls   time.Duration // between polls; zero for short ones
+	Lease   time.Duration // until a new order's first tick; zero for a short one
 	Orders  []planned
 	Fates   []fate
 

@@ -46,7 +46,7 @@ func specials() []plan {
 		p.Fates = []fate{{spot: spot{pointTimer, before}, nth: 1, kind: fateSwallowed}, dies(pointAckReq, after, 1)}
 	})
 	add("P3 P7: timers vanish as their ticks come", func(p *plan, o *planned) {
-		p.TimerRaces, p.CompleteAfter = 8, 1500*time.Millisecond
+		p.TimerRaces, p.Polls = 3, 1500*time.Millisecond // so that these ticks are early
 	})
 	add("P5: the tick finds no record", func(p *plan, o *planned) {
 		p.Fates = []fate{dies(pointAckReq, after, 1), {spot: spot{pointRead, before}, nth: 2, kind: fateStale}}
@@ -59,8 +59,9 @@ func specials() []plan {
 	})
 	add("P4: a replay starts while a tick is at the finished order", func(p *plan, o *planned) {
 		partial(o)
+		p.Lease = 3 * time.Second // until the replay's first tick, which the other one is to clear before
 		p.Fates = []fate{
-			{spot: spot{pointClose, before}, nth: 1, kind: fateFrozen, lasts: 3 * time.Second, until: spot{pointAckReq, after}},
+			{spot: spot{pointClose, before}, nth: 1, kind: fateFrozen, lasts: 6 * time.Second, until: spot{pointAckReq, after}},
 			dies(pointAckReq, after, 2),
 		}
 	})

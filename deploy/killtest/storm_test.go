@@ -57,7 +57,17 @@ func TestStorm(t *testing.T) {
 		switch {
 		case time.Now().After(nextCrash):
 			nextCrash = nextCrash.Add(crash)
+			var before uint64
+			if st, err := s.js.Stream(ctx, s.names.TimersStream()); err == nil {
+				before = st.CachedInfo().State.Msgs
+			}
 			f.crashBroker()
+			text, _ := f.broker.out.read()
+			for line := range strings.Lines(text) {
+				if strings.Contains(line, "BANDWIDTH_TIMERS") || strings.Contains(line, "WRN") {
+					t.Logf("before %d: %s", before, strings.TrimSpace(line))
+				}
+			}
 			s.brokers++
 		case s.random.IntN(3) == 0:
 			s.stand(workers[i], time.Duration(300+s.random.IntN(4000))*time.Millisecond)

@@ -23,6 +23,7 @@ type mortal struct {
 	run  *run
 	name string
 	dead atomic.Bool
+	deaf atomic.Bool
 
 	passing sync.RWMutex // held for reading while bytes pass; for writing to die
 	mu      sync.Mutex

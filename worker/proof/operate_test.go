@@ -79,7 +79,9 @@ func (s *scene) early(ctx context.Context) {
 	}
 }
 
-// freeAll puts up for sale again what other systems have bought, but for what a disconnect is to release.
+// freeAll puts up for sale again what other systems have bought, but for what a disconnect is to release. An order by
+// criteria needs that too: the numbers of a POST that was never answered are ordered again and no others (P21), however
+// often it is replayed, so that it ends as outcome_unknown until they are for sale or its own.
 func (s *scene) freeAll() {
 	keep := map[string]bool{}
 	for _, o := range s.keys {

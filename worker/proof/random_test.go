@@ -32,7 +32,7 @@ func randomPlan(seed uint64) plan {
 		}
 		switch kind := r.IntN(20); {
 		case kind < 3:
-			o.Numbers, o.Quantity, o.AreaCode = nil, 1+r.IntN(4), []string{"919", "704", "973"}[r.IntN(3)]
+			o.Numbers, o.Quantity, o.AreaCode = nil, 1+r.IntN(4), []string{"919", "704", "973", "801"}[i] // an area of its own: see freeAll
 			if chance(0.5) {
 				o.First = outcome{"outbid", &bwfake.Fault{Endpoint: bwfake.EndpointCreate, Kind: bwfake.Outbid, Times: 1 + r.IntN(2)}}
 			}

@@ -64,6 +64,8 @@ type fate struct {
 	until spot
 	// tick sends the order a tick at once, so that another worker takes it up.
 	tick bool
+	// deaf loses the messages that come to the worker while it stands still: others get them.
+	deaf bool
 }
 
 func (f fate) String() string { return fmt.Sprintf("%s %s #%d", f.kind, f.spot, f.nth) }
@@ -240,6 +242,8 @@ func (r *run) step(w *mortal, a action, ph phase) fate {
 	switch f.kind {
 	case fateFrozen:
 		r.standing.Store(true)
+		w.deaf.Store(f.deaf)
+		defer w.deaf.Store(false)
 		w.freeze(f.lasts, until)
 		r.log.Warnf("PROOF: %s goes on", w.name)
 		return fate{}

@@ -61,7 +61,7 @@ func specials() []plan {
 		partial(o)
 		p.Lease = 3 * time.Second // until the replay's first tick, which the other one is to clear before
 		p.Fates = []fate{
-			{spot: spot{pointClose, before}, nth: 1, kind: fateFrozen, lasts: 6 * time.Second, until: spot{pointAckReq, after}},
+			{spot: spot{pointClose, before}, nth: 1, kind: fateFrozen, lasts: 6 * time.Second, until: spot{pointAckReq, after}, deaf: true},
 			dies(pointAckReq, after, 2),
 		}
 	})

@@ -197,6 +197,9 @@ func (c *wire) take(f frame) bool {
 		c.end(io.EOF) // what a broker says after the moment of its crash was never said
 		return false
 	}
+	if c.w.deaf.Load() && strings.HasPrefix(f.reply, "$JS.ACK.") {
+		return true
+	}
 	c.mu.Lock()
 	a, known := c.waiting[f.subject]
 	lost := false

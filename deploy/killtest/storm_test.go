@@ -57,17 +57,7 @@ func TestStorm(t *testing.T) {
 		switch {
 		case time.Now().After(nextCrash):
 			nextCrash = nextCrash.Add(crash)
-			var before uint64
-			if st, err := s.js.Stream(ctx, s.names.TimersStream()); err == nil {
-				before = st.CachedInfo().State.Msgs
-			}
 			f.crashBroker()
-			text, _ := f.broker.out.read()
-			for line := range strings.Lines(text) {
-				if strings.Contains(line, "BANDWIDTH_TIMERS") || strings.Contains(line, "WRN") {
-					t.Logf("before %d: %s", before, strings.TrimSpace(line))
-				}
-			}
 			s.brokers++
 		case s.random.IntN(3) == 0:
 			s.stand(workers[i], time.Duration(300+s.random.IntN(4000))*time.Millisecond)
@@ -83,13 +73,7 @@ func TestStorm(t *testing.T) {
 	}
 	f.sim.ClearFaults()
 	s.stops.Wait()
-	deploytest.Await(t, "the end of every order", func(ctx context.Context) error {
-		s.operate(ctx)
-		if err := s.unfinished(); err != nil {
-			return err
-		}
-		return deploytest.Unsettled(ctx, s.js, s.names)
-	})
+	s.awaitEnd(ctx)
 	figures, violations := proof.Check(s.history())
 	for _, v := range violations {
 		t.Error(v)
@@ -246,6 +230,29 @@ func (s *storm) operate(ctx context.Context) {
 			return
 		}
 		s.done = append(s.done, l.LetterID)
+	}
+}
+
+// awaitEnd waits until nothing is left to do. That is up to the rescuer in the end: a worker that dies as the rescuer
+// holds that office for two minutes, and until then nobody finds the orders whose timers are gone (P6).
+func (s *storm) awaitEnd(ctx context.Context) {
+	s.t.Helper()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		s.operate(ctx)
+		err := s.unfinished()
+		if err == nil {
+			err = deploytest.Unsettled(ctx, s.js, s.names)
+		}
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			s.t.Fatalf("waiting for the end of every order: %v", err)
+		}
 	}
 }
 

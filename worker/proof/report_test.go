@@ -81,9 +81,12 @@ func (r *report) String() string {
 			fmt.Fprintf(&b, ", %d %s", r.faults[k], k)
 		}
 	}
-	b.WriteString("\nof POSTs:")
-	for _, k := range slices.Sorted(maps.Keys(r.posts)) {
-		fmt.Fprintf(&b, " %s %d,", k, r.posts[k])
+	b.WriteString("\nPOSTs that Bandwidth spoilt or refused:")
+	for i, k := range slices.Sorted(maps.Keys(r.posts)) {
+		if i%6 == 0 {
+			b.WriteString("\n ")
+		}
+		fmt.Fprintf(&b, " %d %s;", r.posts[k], k)
 	}
 	fmt.Fprintf(&b, "\n%d timers that the server held and did not fire; the rescuer found their orders", r.forgotten)
 	fmt.Fprintf(&b, "\nthe longest run took %s", r.slowest.Round(100*time.Millisecond))

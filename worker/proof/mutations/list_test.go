@@ -61,8 +61,8 @@ var all = []mutation{
 	{
 		rule: "P8", what: "pace, pauses and token are waited for after the intent", file: "orders/place.go",
 		edits: [][2]string{
-			{"if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed", "if postponed, err := (*Record)(nil), error(nil); postponed"},
-			{"return d.Carrier.Place(", "if err := d.Carrier.Prepare(ctx); err != nil {\n\t\t\t\treturn PostFact{State: PostUnknown, Detail: err.Error()}\n\t\t\t}\n\t\t\treturn d.Carrier.Place("},
+			{"if postponed, err := d.prepare(ctx, r, prepare); postponed", "if postponed, err := (*Record)(nil), error(nil); postponed"},
+			{"return d.Carrier.Place(", "if err := prepare(ctx); err != nil {\n\t\t\t\treturn PostFact{State: PostUnknown, Detail: err.Error()}\n\t\t\t}\n\t\t\treturn d.Carrier.Place("},
 		},
 		unit: [2]string{"./orders", "TestP8_"},
 		why:  "it costs needless doubt and no money: who waits too long finds the claim expired, and a pause that is known holds an order back before all this",
@@ -118,7 +118,7 @@ var all = []mutation{
 		runs:  `P18: the order is created late`,
 	},
 	{
-		rule: "P19", what: "a refused second POST decides about the first", file: "orders/record.go",
+		rule: "P19", what: "a refused second POST decides about the first", file: "orders/purchase.go",
 		edits: [][2]string{{"case PostCreated:\n\t\t\tnamed++", "case PostRefused:\n\t\t\treturn 0\n\t\tcase PostCreated:\n\t\t\tnamed++"}},
 		runs:  `P19: the second POST is refused`,
 	},
@@ -145,7 +145,7 @@ var all = []mutation{
 	},
 	{
 		rule: "P21b", what: "a replay that may buy twice needs no header", file: "orders/intake.go",
-		edits: [][2]string{{"if r.unresolved(p) && p.Criteria != nil && !a.AcceptDouble {", "if false {"}},
+		edits: [][2]string{{"if r.unresolved(p) && !p.soldOnce() && !a.AcceptDouble {", "if false {"}},
 		runs:  `P21b: a backorder of which nobody knows`,
 	},
 	{
@@ -189,7 +189,7 @@ var all = []mutation{
 	},
 	{
 		rule: "P29", what: "a repeat carries the sequence of the last write", file: "orders/driver.go",
-		edits: [][2]string{{"if next.Outcome != nil && next.Outcome.Sequence == 0 {", "if next.Outcome != nil && next.Outcome.Sequence == 1 {"}},
+		edits: [][2]string{{"next := r.Clone()\n\t\tnext.keepSequence()", "next := r.Clone()"}},
 		runs:  `P27 P29: duplicates`,
 	},
 }

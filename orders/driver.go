@@ -313,11 +313,15 @@ func (d *Driver) dropLetters(ctx context.Context, r *Record) (*Record, error) {
 	})
 }
 
-// preLook plans the purchase and looks for it before its first POST (P33).
+// preLook plans the purchase and looks for it before its first POST (P33), or looks for the one of a rebuilt record's gap.
 func (d *Driver) preLook(ctx context.Context, r *Record, a Action) (*Record, error) {
 	planned := r.Clone()
 	p := planned.purchase(a.N)
-	if p == nil {
+	switch {
+	case p != nil:
+	case a.N > 0:
+		p = planned.recover(a.N, time.Time{}, d.Names)
+	default:
 		p = planned.plan(d.Names, a.Numbers)
 	}
 	fact := d.Carrier.Look(ctx, *p, false)
@@ -328,7 +332,11 @@ func (d *Driver) preLook(ctx context.Context, r *Record, a Action) (*Record, err
 		if r.Generation != generation {
 			return false // the numbers were asked for by an earlier one
 		}
-		if r.purchase(fact.N) == nil {
+		switch {
+		case r.purchase(fact.N) != nil:
+		case a.N > 0:
+			return r.filled(fact, d.Names, d.Settings, d.Clock.Now())
+		default:
 			r.plan(d.Names, a.Numbers)
 		}
 		return r.preLooked(fact, d.Settings, d.Clock.Now())

@@ -44,7 +44,8 @@ const (
 	ActPoll
 	// ActLook: look for the orders of purchase N (P16).
 	ActLook
-	// ActPreLook: look for the orders of the purchase N that is about to be made (P33).
+	// ActPreLook: look for the orders of the purchase N that is about to be made, 0 for a new one, or that a rebuild may
+	// have left out (P33).
 	ActPreLook
 	// ActPlace: claim and send the POST of purchase N; N 0 means a new purchase of Numbers.
 	// With Find, its numbers are searched for first, by the criteria.
@@ -261,6 +262,9 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		// P33: what was on its way when the ledger was lost belongs to the verdict, and comes before another order.
 		return wait(until, "orders of the lost ledger may still show themselves")
 	}
+	if n := r.gap(); n > 0 {
+		return lookFirst(r, c, now, Action{Kind: ActPreLook, N: n})
+	}
 	unresolved := r.Unresolved()
 	var mine *Purchase // planned, and not placed yet
 	begun := false
@@ -280,13 +284,7 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 	switch {
 	case r.cancelled() && preLook && !unresolved:
 		// P33: what a lost ledger had ordered is closed as well; it is looked for before the verdict.
-		if c.ReadsHeldUntil.After(now) {
-			return wait(c.ReadsHeldUntil, "reads are paused")
-		}
-		if r.NotBefore.After(now) {
-			return wait(r.NotBefore, "the last look could not be made")
-		}
-		return Action{Kind: ActPreLook, N: number(mine), Numbers: r.Missing()}
+		return lookFirst(r, c, now, Action{Kind: ActPreLook, N: number(mine), Numbers: r.Missing()})
 	case r.cancelled(), (r.Ask.Backorder || r.Kind == PortIn) && unresolved, r.Kind == PortIn && unclear, r.Ask.Criteria != nil && unclear, // P24: it may hold what is missing
 		begun && len(expired) == 0 && !r.mayTopUp(), over:
 		return verdict(r, now)
@@ -334,6 +332,17 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 			return wait(c.ReadsHeldUntil, "reads are paused")
 		}
 		a.Kind = ActPreLook
+	}
+	return a
+}
+
+// lookFirst is a look that comes before a purchase or a verdict, when it may be made.
+func lookFirst(r *Record, c Conditions, now time.Time, a Action) Action {
+	switch {
+	case c.ReadsHeldUntil.After(now):
+		return wait(c.ReadsHeldUntil, "reads are paused")
+	case r.NotBefore.After(now):
+		return wait(r.NotBefore, "the last look could not be made")
 	}
 	return a
 }

@@ -13,7 +13,7 @@ import (
 // the key and n of the purchase that it is; what the request asked for is not at Bandwidth. So a rebuilt record holds
 // the purchases and nothing else: it has no generation, and nobody drives it. The request that is published again makes
 // it its own: it begins with the orders that are there, follows them to their end, and orders only what they leave
-// missing, under the next n (P14).
+// missing, under the next n (P14). Before that it looks for those that stand between them and were not restored.
 //
 //	crash or lost reply                    what is left, and what happens then
 //	before an order is restored            the next rebuild restores it; until then its request looks first (P33)
@@ -70,17 +70,7 @@ func (r *Record) restore(o Listed, n int, names Namer, s Settings, now time.Time
 	r.RebuiltAt = now.UTC().Round(0)
 	p := r.purchase(n)
 	if p == nil {
-		since := o.At
-		if since.IsZero() {
-			since = time.Unix(0, 0) // older than every fact that is known of its numbers (P36)
-		}
-		r.Purchases = append(r.Purchases, Purchase{
-			N: n, Generation: r.Generation, CustomerOrderID: names.CustomerOrderID(r.Key, n), Name: names.Name(r.Key),
-			SiteID: r.Ask.SiteID, PeerID: r.Ask.PeerID, PartialAllowed: r.Ask.PartialAllowed, HeldSince: since.UTC().Round(0),
-		})
-		slices.SortFunc(r.Purchases, func(a, b Purchase) int { return cmp.Compare(a.N, b.N) })
-		p = r.purchase(n)
-		r.complete(p)
+		p = r.recover(n, o.At, names)
 	}
 	r.note(now, "rebuilt", fmt.Sprintf("%s is Bandwidth's, and was not in the ledger", o.OrderID))
 	if r.Outcome != nil {
@@ -92,6 +82,55 @@ func (r *Record) restore(o Listed, n int, names Namer, s Settings, now time.Time
 		r.Submitted++
 	}
 	return true
+}
+
+// recover adds the n-th purchase, which the ledger does not know, between the others. since is when it was ordered, zero
+// where that is not known.
+func (r *Record) recover(n int, since time.Time, names Namer) *Purchase {
+	if since.IsZero() {
+		since = time.Unix(0, 0) // older than every fact that is known of its numbers (P36)
+	}
+	r.Purchases = append(r.Purchases, Purchase{
+		N: n, Generation: r.Generation, CustomerOrderID: names.CustomerOrderID(r.Key, n), Name: names.Name(r.Key),
+		SiteID: r.Ask.SiteID, PeerID: r.Ask.PeerID, PartialAllowed: r.Ask.PartialAllowed, HeldSince: since.UTC().Round(0),
+	})
+	slices.SortFunc(r.Purchases, func(a, b Purchase) int { return cmp.Compare(a.N, b.N) })
+	p := r.purchase(n)
+	r.complete(p)
+	return p
+}
+
+// gap returns the least n of a rebuilt record's orders that may be at Bandwidth without its knowing: a later one is
+// known, and the rebuild has not come to this one, because it ended before or was for a shorter time. 0 for none. What
+// Bandwidth refused has no order there, and leaves a gap as well.
+func (r *Record) gap() int {
+	if r.RebuiltAt.IsZero() {
+		return 0
+	}
+	last := 0
+	for i := range r.Purchases {
+		last = max(last, r.Purchases[i].N)
+	}
+	for n := max(r.LastN, r.LookedN) + 1; n < last; n++ {
+		if r.purchase(n) == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// filled records the look for the order of a gap: what was found is the record's, and what was truly not found is not
+// looked for again.
+func (r *Record) filled(f LookFact, names Namer, s Settings, now time.Time) bool {
+	r.recover(f.N, time.Time{}, names)
+	changed := r.preLooked(f, s, now)
+	if p := r.purchase(f.N); len(p.Orders) == 0 {
+		if p.PreLooked {
+			r.LookedN = max(r.LookedN, f.N)
+		}
+		r.Purchases = slices.DeleteFunc(r.Purchases, func(p Purchase) bool { return p.N == f.N })
+	}
+	return changed
 }
 
 // complete fills in what a purchase from Bandwidth's list was for, from what the request asks for.

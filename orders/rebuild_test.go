@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -237,6 +238,54 @@ func TestRebuilt_LongAfter(t *testing.T) {
 				})
 				if a, _, err := w.driver().Accept(t.Context(), c.arrival); a != AdmitAnswered || err != nil {
 					t.Errorf("the same request once more: %v, %v", a, err)
+				}
+			})
+		})
+	}
+}
+
+// TestRebuilt_Gap: a rebuild that was for a shorter time, or ended before its end, has restored only some of a request's
+// orders. The others are looked for before anything is bought, also long after, and by a cancel before its verdict.
+func TestRebuilt_Gap(t *testing.T) {
+	type restored = []int
+	for name, c := range map[string]struct {
+		ns    restored
+		posts int
+		fails int // looks that could not be made
+		none  bool
+	}{
+		"the last alone":                      {ns: restored{3}},
+		"the last alone, and a look fails":    {ns: restored{3}, fails: 2},
+		"the middle one is missing":           {ns: restored{1, 3}},
+		"the others were refused":             {ns: restored{3}, none: true, posts: 1},
+		"the others were refused, look fails": {ns: restored{3}, none: true, posts: 1, fails: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.stock(9)
+				if !c.none {
+					w.bought(1, Purchase{Numbers: slices.Clone(w.vendor.stock[:1])})
+					w.bought(2, Purchase{Numbers: slices.Clone(w.vendor.stock[1:2])})
+				}
+				w.bought(3, Purchase{Numbers: slices.Clone(w.vendor.stock[2:3])})
+				b := w.rebuilder()
+				for _, o := range w.vendor.orders {
+					key, n, _ := b.Names.Parse(o.coid)
+					if !slices.Contains(c.ns, n) {
+						continue
+					}
+					if _, err := b.Restore(t.Context(), key, n, Listed{OrderID: o.id, CustomerOrderID: o.coid, Status: "COMPLETE", At: o.created}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.vendor.blind = func() bool { c.fails--; return c.fails >= 0 }
+				time.Sleep(time.Hour)
+				w.run(byCriteria(3))
+				for _, v := range w.check() {
+					t.Error(v)
+				}
+				if r := w.record(); r.Outcome.Outcome != Completed || len(w.vendor.posts) != c.posts {
+					t.Errorf("it ended %+v with %d POSTs, want %d", r.Outcome, len(w.vendor.posts), c.posts)
 				}
 			})
 		})

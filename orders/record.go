@@ -87,6 +87,9 @@ type Record struct {
 	// RebuiltAt is when Bandwidth orders of this request were taken from the vendor's own list, because the ledger did
 	// not know them; zero for never.
 	RebuiltAt time.Time `json:"rebuilt_at,omitzero"`
+	// LookedN says of a rebuilt record that Bandwidth was asked for each of its orders up to that n which the rebuild left
+	// out.
+	LookedN int `json:"looked_n,omitempty"`
 
 	// Cancel is the wish to close this order; nil for none. CancelledBy names the cancels that ended earlier
 	// generations.

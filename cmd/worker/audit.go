@@ -66,6 +66,9 @@ func (a auditCmd) Run(p *program, c *cli) error {
 	}
 	log := newLog(c, p.stderr)
 	warn(log, c.warnings)
+	if a.Rebuild && (a.Since != "" || a.Until != "") {
+		log.Warn("--rebuild with --since or --until restores the orders of that time alone: a request whose other orders are older or younger is not whole before the rebuild has run without them")
+	}
 	client, debug, err := newClient(&c.Config, bwclient.NewTransport())
 	if err != nil {
 		return err

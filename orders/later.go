@@ -188,12 +188,22 @@ const (
 	// versionUnasked is that of a rebuilt record whose request has not come: a program that knows no such record would
 	// take it for an order of nothing, and end it.
 	versionUnasked = 2
+	// versionPortIn is that of a port-in: a program that knows none would buy its numbers.
+	versionPortIn = 2
+	// versionReserving is that of an unfinished order that is reserved first: a program that knows no reservations would
+	// order its numbers without them, and Bandwidth would refuse them as taken.
+	versionReserving = 2
 )
 
 // version is the least version that a program must know to act on the record.
 func (r *Record) version() int {
-	if r.Unasked() {
+	switch {
+	case r.Unasked():
 		return versionUnasked
+	case r.Kind == PortIn:
+		return versionPortIn
+	case r.Ask.Reserve && r.Outcome == nil:
+		return versionReserving
 	}
 	return 1
 }

@@ -168,8 +168,20 @@ func TestLaterVersion(t *testing.T) {
 		if a := Next(r, Conditions{Provisioning: true}, w.settings, time.Now()); a.Kind != ActWait {
 			t.Errorf("its outcome is published by a version that cannot read it: %+v", a)
 		}
-		if data, _ := (&Record{Kind: Provision}).Marshal(); !strings.Contains(string(data), `"v":2`) {
-			t.Errorf("a rebuilt record says %s: a version that does not know such records would end it", data)
+		for name, c := range map[string]struct {
+			r    Record
+			want string
+		}{
+			"a rebuilt record, which an older version would end":                 {Record{Kind: Provision}, `"v":2`},
+			"a port-in, which an older version would buy":                        {Record{Kind: PortIn, Generation: 1}, `"v":2`},
+			"a port-in that has ended":                                           {Record{Kind: PortIn, Generation: 1, Outcome: &Outcome{}}, `"v":2`},
+			"an order that reserves, which an older version would order without": {Record{Kind: Provision, Generation: 1, Ask: Ask{Reserve: true}}, `"v":2`},
+			"an order that has ended":                                            {Record{Kind: Provision, Generation: 1, Ask: Ask{Reserve: true}, Outcome: &Outcome{}}, `"v":1`},
+			"an order":                                                           {Record{Kind: Provision, Generation: 1}, `"v":1`},
+		} {
+			if data, err := c.r.Marshal(); err != nil || !strings.Contains(string(data), c.want) {
+				t.Errorf("%s says %s, %v; want %s", name, data, err, c.want)
+			}
 		}
 	})
 }

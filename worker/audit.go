@@ -75,6 +75,8 @@ type auditor struct {
 	summary AuditSummary
 	// begun is when the fleet was told of a rebuild, by the server's clock.
 	begun time.Time
+	// listed counts the entries that were read of the list, ours those with a customer order id of ours.
+	listed, ours int
 	// numberReads counts the orders whose numbers were read for the report.
 	numberReads int
 }
@@ -102,6 +104,9 @@ func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
 		}
 	}
 	if err := a.compareLedger(ctx); err != nil {
+		return AuditSummary{}, err
+	}
+	if err := a.believable(); err != nil {
 		return AuditSummary{}, err
 	}
 	a.summary.At = a.clock.Now()
@@ -217,6 +222,10 @@ func (a *auditor) list(ctx context.Context, since, until time.Time) error {
 			return err
 		}
 		for _, e := range p.entries {
+			a.listed++
+			if _, _, ours := a.names.Parse(e.CustomerOrderID); ours {
+				a.ours++
+			}
 			if err := a.compareOrder(ctx, e, since, until); err != nil {
 				return err
 			}
@@ -238,6 +247,16 @@ func (a *auditor) list(ctx context.Context, since, until time.Time) error {
 		return fmt.Errorf("the list at Bandwidth counts %d orders and lists %d: the comparison would not be complete; try again, or with dates that are closer together", total, read)
 	}
 	return nil
+}
+
+// believable refuses a list that cannot be the account's: it names none of our orders, and some exist there. Bandwidth
+// answers a list without orders with 404, as it may answer a list that it does not give.
+func (a *auditor) believable() error {
+	if a.ours > 0 || a.summary.Orders > 0 || a.summary.Unlisted == 0 {
+		return nil
+	}
+	return fmt.Errorf("Bandwidth's list has %d orders between these dates and none of this order_name_prefix (%s), but %d of the ledger's that are on the account: what else it leaves out cannot be told; try again, and look whether order_name_prefix was changed",
+		a.listed, a.OrderNamePrefix, a.summary.Unlisted)
 }
 
 // listedYears is how far back Bandwidth's list goes.

@@ -1,8 +1,11 @@
 package worker_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
+	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
 	"bandwidthworker/worker"
 	"bandwidthworker/worker/workertest"
@@ -19,5 +22,31 @@ func TestAudit_PortIn(t *testing.T) {
 	w.Final(ask(t, w, messages.PortIn, bringIn("p1", "+19195550101")), 1)
 	if s, found := audit(t, w, atOnce); s.Differences() != 0 || len(found) != 0 || s.Records != 0 {
 		t.Errorf("%+v\n%+v", s, found)
+	}
+}
+
+// TestAudit_EmptyList: a list that is refused with 404, as an empty one is, is no audit where the ledger's orders exist.
+func TestAudit_EmptyList(t *testing.T) {
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	w.Work(hurried)
+	w.Sim.SellElsewhere("+19195550109", "theirs")
+	if s, _ := audit(t, w, atOnce); s.Differences() != 0 {
+		t.Errorf("no order of ours, and none in the ledger: %+v", s)
+	}
+	w.Final(w.Provision("mine", "+19195550101"), 1)
+	w.Sim.SellElsewhere("+19195550103", "East-coast-Kazoo-aaaaaaaaaaaaaaaaaaaa") // unknown to the ledger
+	w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointList, Kind: bwfake.ErrorBefore, Status: http.StatusNotFound, Times: 1})
+	o, _ := auditing(w, atOnce)
+	if s, err := worker.Audit(t.Context(), o); err == nil || !strings.Contains(err.Error(), "leaves out") {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, _ := audit(t, w, atOnce); s.BandwidthOnly != 1 || s.Differences() != 1 {
+		t.Errorf("with the list: %+v", s)
+	}
+	// Another prefix finds none of them.
+	o, _ = auditing(w, func(o *worker.AuditOptions) { atOnce(o); o.OrderNamePrefix = "West coast" })
+	if s, err := worker.Audit(t.Context(), o); err == nil || !strings.Contains(err.Error(), "(West coast)") {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -99,8 +99,14 @@ func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
 		return AuditSummary{}, err
 	}
 	if o.Rebuild {
+		if a.listed > 0 && a.ours == 0 && a.summary.Orders == 0 {
+			return AuditSummary{}, fmt.Errorf("Bandwidth's list has %d orders and none of the order_name_prefix %s: nothing was restored; run the rebuild with the prefix under which the orders were made", a.listed, o.OrderNamePrefix)
+		}
 		if err := a.settle(ctx); err != nil {
 			return AuditSummary{}, err
+		}
+		if a.listed == 0 && o.Since.IsZero() && o.Until.IsZero() {
+			return AuditSummary{}, errors.New("Bandwidth's list has no orders, so nothing was restored: if the account has some, its list is not to be had now; run the rebuild again")
 		}
 	}
 	if err := a.compareLedger(ctx); err != nil {

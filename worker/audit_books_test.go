@@ -50,3 +50,32 @@ func TestAudit_EmptyList(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// TestAudit_RebuildOfNothing: a rebuild that finds none of our orders says so, and is no success.
+func TestAudit_RebuildOfNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prefix string
+		fault  bool
+		want   string
+	}{
+		"another prefix":     {prefix: "West coast", want: "West coast"},
+		"a list that is 404": {prefix: "East coast Kazoo", fault: true, want: "no orders"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := workertest.Start(t, workertest.Options{})
+			w.Sim.SellElsewhere("+19195550103", "East-coast-Kazoo-aaaaaaaaaaaaaaaaaaaa")
+			if c.fault {
+				w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointList, Kind: bwfake.ErrorBefore, Status: http.StatusNotFound, Times: 2})
+			}
+			o, _ := auditing(w, func(o *worker.AuditOptions) { atOnce(o); rebuild(o); o.OrderNamePrefix = c.prefix })
+			if s, err := worker.Audit(t.Context(), o); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%+v, %v; want an error with %q", s, err, c.want)
+			}
+			if s, _ := audit(t, w, func(o *worker.AuditOptions) { atOnce(o); rebuild(o) }); s.Restored != 1 {
+				t.Errorf("again, as it should be: %+v", s)
+			}
+		})
+	}
+}

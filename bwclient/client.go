@@ -167,7 +167,7 @@ func (c *Client) read(ctx context.Context, k call, query url.Values) (body []byt
 	if err := c.auth.authorize(ctx); err != nil {
 		return nil, k.unauthorized(err)
 	}
-	req, err := c.newRequest(ctx, k, query)
+	req, err := c.newRequest(withSecrets(ctx, k.secrets), k, query)
 	if err != nil {
 		return fail(err)
 	}

@@ -2,6 +2,7 @@ package bwclient
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -99,7 +100,7 @@ func (t *debugTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 // write appends an exchange.
 func (t *debugTransport) write(began time.Time, req *http.Request, sent []byte, answer string, header http.Header, received []byte) {
 	secrets := t.secrets()
-	words := append(carrierSecrets(sent), carrierSecrets(received)...)
+	words := slices.Concat(secretsOf(req.Context()), carrierSecrets(sent), carrierSecrets(received))
 	sent, received = []byte(maskWords(string(sent), words)), []byte(maskWords(string(received), words))
 	// Bodies are masked before each line gets its mark: a secret's form may go over several lines.
 	sent, received = []byte(mask(string(sent), secrets)), []byte(mask(string(received), secrets))
@@ -211,31 +212,55 @@ func mask(text string, secrets []string) string {
 }
 
 // maskWords replaces secrets by *** where they stand as words of their own: a PIN of four digits stands in many numbers.
+// Of the longer ones a letter beside a digit ends a word as well, as in PIN4711.
 func maskWords(text string, secrets []string) string {
 	for _, s := range secrets {
 		if s == "" {
 			continue
 		}
+		first, _ := utf8.DecodeRuneInString(s)
+		last, _ := utf8.DecodeLastRuneInString(s)
+		short := len(s) < minSecret
 		var b strings.Builder
-		rest := text
+		from := 0
 		for {
-			i := strings.Index(rest, s)
+			i := strings.Index(text[from:], s)
 			if i < 0 {
 				break
 			}
-			end := i + len(s)
-			if last, _ := utf8.DecodeLastRuneInString(rest[:i]); i > 0 && isWord(last) {
-				b.WriteString(rest[:end])
-			} else if next, _ := utf8.DecodeRuneInString(rest[end:]); end < len(rest) && isWord(next) {
-				b.WriteString(rest[:end])
+			i, end := from+i, from+i+len(s)
+			before, _ := utf8.DecodeLastRuneInString(text[:i])
+			after, _ := utf8.DecodeRuneInString(text[end:])
+			if oneWord(before, first, short) || oneWord(last, after, short) {
+				b.WriteString(text[from:end])
 			} else {
-				b.WriteString(rest[:i] + "***")
+				b.WriteString(text[from:i] + "***")
 			}
-			rest = rest[end:]
+			from = end
 		}
-		text = b.String() + rest
+		text = b.String() + text[from:]
 	}
 	return text
 }
 
+// oneWord reports whether two characters that stand side by side belong to one word: any letters and digits, or where it
+// is not strict only two of a kind. The end of a text belongs to none.
+func oneWord(a, b rune, strict bool) bool {
+	letters, digits := unicode.IsLetter(a) && unicode.IsLetter(b), unicode.IsDigit(a) && unicode.IsDigit(b)
+	return letters || digits || strict && isWord(a) && isWord(b)
+}
+
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// secretsKey is the context's key of the secrets of a request whose body does not hold them.
+type secretsKey struct{}
+
+// withSecrets returns a context for a request whose answer may repeat secrets.
+func withSecrets(ctx context.Context, secrets []string) context.Context {
+	return context.WithValue(ctx, secretsKey{}, secrets)
+}
+
+func secretsOf(ctx context.Context) []string {
+	secrets, _ := ctx.Value(secretsKey{}).([]string)
+	return secrets
+}

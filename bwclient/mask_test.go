@@ -42,11 +42,14 @@ func TestMaskWords(t *testing.T) {
 		"1234":                        "***",
 		"1234 1234,1234":              "*** ***,***",
 		"+19195551234 and 1234567890": "+19195551234 and 1234567890",
-		"x1234 1234x ü1234":           "x1234 1234x ü1234",
+		"PIN1234 1234x ü1234":         "PIN*** ***x ü***",
+		"12341234 ab12345":            "12341234 ab12345",
+		"x7 7x 7":                     "x7 7x ***", // too short
+		"17712-AB 7712-ABC x7712-AB1": "17712-AB 7712-ABC x***1",
 		"<PinNumber>1234</PinNumber>": "<PinNumber>***</PinNumber>",
 		"7712-AB":                     "***",
 	} {
-		if got := maskWords(text, []string{"", "1234", "7712-AB"}); got != want {
+		if got := maskWords(text, []string{"", "1234", "7712-AB", "7"}); got != want {
 			t.Errorf("%q becomes %q; want %q", text, got, want)
 		}
 	}

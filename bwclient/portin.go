@@ -249,9 +249,10 @@ type PortInStatus struct {
 
 // PortIn reads a port-in (GET /portins/{id}). It blocks for [Config.GetTimeout] at the most. One that does not exist, or
 // a draft that was dropped, is an error with status 404. An answer that is about another order, or is no port-in, is
-// [ErrUnreadable].
-func (c *Client) PortIn(ctx context.Context, id OrderID) (PortInStatus, error) {
-	k := call{op: "read port-in " + clip(string(id), maxText), path: "portins/" + string(id), order: id}
+// [ErrUnreadable]. sent is what the port-in was sent with, where that is known: errors repeat it though the answer leaves
+// its element out, and then neither the status nor an error nor the debug log holds it.
+func (c *Client) PortIn(ctx context.Context, id OrderID, sent *WirelessInfo) (PortInStatus, error) {
+	k := call{op: "read port-in " + clip(string(id), maxText), path: "portins/" + string(id), order: id, secrets: sent.secrets()}
 	if err := k.checkID(); err != nil {
 		return PortInStatus{}, err
 	}
@@ -259,14 +260,15 @@ func (c *Client) PortIn(ctx context.Context, id OrderID) (PortInStatus, error) {
 	if err != nil {
 		return PortInStatus{}, err
 	}
-	s, err := decodePortIn(root, id)
+	s, err := decodePortIn(root, id, k.secrets)
 	if err != nil {
 		return PortInStatus{}, k.unreadable(err)
 	}
 	return s, nil
 }
 
-func decodePortIn(root *node, id OrderID) (PortInStatus, error) {
+// decodePortIn reads an answer. Its descriptions repeat neither the secrets that are given nor those that it holds itself.
+func decodePortIn(root *node, id OrderID, secrets []string) (PortInStatus, error) {
 	if root == nil {
 		return PortInStatus{}, fmt.Errorf("%w: it is empty", ErrUnreadable)
 	}
@@ -280,7 +282,7 @@ func decodePortIn(root *node, id OrderID) (PortInStatus, error) {
 		SiteID: root.childText("SiteId"), PeerID: root.childText("PeerId"),
 	}
 	wireless := root.child("WirelessInfo")
-	secrets := []string{wireless.childText("AccountNumber"), wireless.childText("PinNumber")}
+	secrets = slices.Concat(secrets, []string{wireless.childText("AccountNumber"), wireless.childText("PinNumber")})
 	errs := portInErrors(root)
 	s.Errors = errs.list
 	for _, n := range errs.numbers {

@@ -236,7 +236,7 @@ func TestPortIn(t *testing.T) {
 			path = r.Method + " " + r.URL.Path
 			answer(200, own(t, "portins_get/"+name+".xml"))(w, r)
 		}))
-		got, err := c.PortIn(t.Context(), orderID)
+		got, err := c.PortIn(t.Context(), orderID, nil)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil || path != "GET /accounts/"+account+"/portins/"+orderID {
 			t.Errorf("%s: %s, %v\n%s", name, path, err, diff)
 		}
@@ -244,15 +244,40 @@ func TestPortIn(t *testing.T) {
 	for name, s := range map[string]stub{
 		"another's": {status: 200, body: portInBody}, "an order": {status: 200, body: createdBody}, "nothing": {status: 204}, "a page": {status: 200, body: own(t, "gateway.html")},
 	} {
-		if got, err := stubbed(t, s).PortIn(t.Context(), "another"); !errors.Is(err, bwclient.ErrUnreadable) || got.OrderID != "" {
+		if got, err := stubbed(t, s).PortIn(t.Context(), "another", nil); !errors.Is(err, bwclient.ErrUnreadable) || got.OrderID != "" {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	if _, err := stubbed(t, stub{status: 404}).PortIn(t.Context(), orderID); bwclient.StatusOf(err) != 404 {
+	if _, err := stubbed(t, stub{status: 404}).PortIn(t.Context(), orderID, nil); bwclient.StatusOf(err) != 404 {
 		t.Errorf("a dropped draft: %v", err)
 	}
-	if _, err := stubbed(t, stub{status: 200}).PortIn(t.Context(), "../tns"); !bwclient.NotSent(err) {
+	if _, err := stubbed(t, stub{status: 200}).PortIn(t.Context(), "../tns", nil); !bwclient.NotSent(err) {
 		t.Errorf("a path: %v", err)
+	}
+}
+
+// TestPortInReadRepeatsNoSecret: errors repeat what the port-in was sent with, though the answer leaves its element out.
+func TestPortInReadRepeatsNoSecret(t *testing.T) {
+	said := "<Errors><Code>7331</Code><Description>PIN" + pin + " (" + pin + ") does not fit account " + accountNumber + "</Description></Errors>"
+	const masked = "PIN*** (***) does not fit account ***"
+	for status, body := range map[int]string{
+		200: "<LnpOrderResponse>" + said + "<ProcessingStatus>EXCEPTION</ProcessingStatus></LnpOrderResponse>",
+		400: "<LnpOrderResponse>" + said + "</LnpOrderResponse>",
+		503: "the account " + accountNumber + " with PIN" + pin + " does not fit",
+	} {
+		url := serve(t, answer(status, body))
+		text := logged(t, func(log func(*bwclient.Config)) *bwclient.Client { return client(t, url, log) }, func(c *bwclient.Client) {
+			got, err := c.PortIn(t.Context(), orderID, portIn().WirelessInfo)
+			if status == 200 && (len(got.Errors) != 1 || got.Errors[0].Description != masked) || (status == 200) != (err == nil) {
+				t.Errorf("HTTP %d: %+v, %v", status, got, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), "PIN***") || strings.Contains(err.Error(), accountNumber)) {
+				t.Errorf("HTTP %d: %v", status, err)
+			}
+		})
+		if strings.Contains(text, pin) || strings.Contains(text, accountNumber) || !strings.Contains(text, "PIN***") {
+			t.Errorf("HTTP %d: the debug log holds\n%s", status, text)
+		}
 	}
 }
 
@@ -351,12 +376,12 @@ func TestRecordedPortIns(t *testing.T) {
 			RequestedFocDate: "2021-06-23T15:30:00Z", SiteID: "14020", PeerID: "521434"},
 	} {
 		want.OrderID = orderID
-		got, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/portins-orderId__get__200__"+name+".xml")}).PortIn(t.Context(), orderID)
+		got, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/portins-orderId__get__200__"+name+".xml")}).PortIn(t.Context(), orderID, nil)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}
 	}
-	got, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/portins-orderId__get__200__Toll_Free_INVALID_DRAFT_TFNS_state_non-portable_TNs.xml")}).PortIn(t.Context(), orderID)
+	got, err := stubbed(t, stub{status: 200, body: recorded(t, "openapi-v1/portins-orderId__get__200__Toll_Free_INVALID_DRAFT_TFNS_state_non-portable_TNs.xml")}).PortIn(t.Context(), orderID, nil)
 	if err != nil || len(got.Errors) != 2 || len(got.Failed) != 2 || got.Failed[1].Number != "+18336522001" || got.Failed[1].Code != "7643" {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -411,7 +436,7 @@ func FuzzPortInAnswer(f *testing.F) {
 func FuzzPortIn(f *testing.F) {
 	seeds(f, `portins_get|gateway`, "<LnpOrderResponse>", func(body string) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body string) {
-		got, err := stubbed(t, stub{status: 200, body: body}).PortIn(t.Context(), orderID)
+		got, err := stubbed(t, stub{status: 200, body: body}).PortIn(t.Context(), orderID, nil)
 		if err != nil {
 			if !errors.Is(err, bwclient.ErrUnreadable) || got.Status != "" || got.Numbers != nil {
 				t.Fatalf("%+v, %v", got, err)

@@ -136,17 +136,13 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 			return r.expire(a.N, a.Token, d.Clock.Now())
 		})
 	case ActPoll:
-		poll := d.Carrier.Poll
-		if r.Kind == PortIn {
-			poll = d.Carrier.PollPortIn
-		}
-		fact := poll(ctx, a.OrderID)
+		fact := d.poll(ctx, r, a)
 		fact.ID, fact.OrderID = d.Token(), a.OrderID
 		d.logPoll(r, fact)
 		return d.change(ctx, r, func(r *Record) bool { return r.polled(fact, d.Settings, d.Clock.Now()) })
 	case ActLook:
 		began := d.Clock.Now()
-		fact := d.Carrier.Look(ctx, *r.purchase(a.N), true)
+		fact := d.Carrier.Look(ctx, r.withFields(a.N), true)
 		fact.ID, fact.N = d.Token(), a.N
 		d.logLook(r, fact)
 		return d.change(ctx, r, func(r *Record) bool { return r.looked(fact, d.Settings, began, d.Clock.Now()) })
@@ -184,6 +180,14 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 	default:
 		return nil, fmt.Errorf("unknown action %d", a.Kind)
 	}
+}
+
+// poll reads a Bandwidth order.
+func (d *Driver) poll(ctx context.Context, r *Record, a Action) PollFact {
+	if r.Kind == PortIn {
+		return d.Carrier.PollPortIn(ctx, r.withFields(a.N), a.OrderID)
+	}
+	return d.Carrier.Poll(ctx, a.OrderID)
 }
 
 // reload reads the record again. It never goes back behind a revision that is known (P5).
@@ -324,7 +328,7 @@ func (d *Driver) preLook(ctx context.Context, r *Record, a Action) (*Record, err
 	default:
 		p = planned.plan(d.Names, a.Numbers)
 	}
-	fact := d.Carrier.Look(ctx, *p, false)
+	fact := d.Carrier.Look(ctx, planned.withFields(p.N), false)
 	fact.ID, fact.N = d.Token(), p.N
 	d.logLook(r, fact)
 	generation := r.Generation

@@ -67,9 +67,7 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 		claimed: claimed,
 		stands:  func(r *Record) bool { return r.claimedBy(n, token) },
 		send: func(ctx context.Context, r *Record, sendBy time.Time) PostFact {
-			sent := *r.purchase(n)
-			sent.Fields = r.Ask.PortIn
-			return d.Carrier.Place(ctx, sent, sendBy)
+			return d.Carrier.Place(ctx, r.withFields(n), sendBy)
 		},
 		settle: func(r *Record, f PostFact) bool { return r.settle(n, token, f, d.Settings, d.Clock.Now()) },
 		what:   "the order " + p.CustomerOrderID, unknown: "it is looked up by its customer order id, and not repeated",

@@ -24,6 +24,14 @@ import (
 // goneNeeded is how many reads in a row must say that a draft does not exist before it counts as dropped.
 const goneNeeded = 5
 
+// withFields returns the purchase n for the carrier, which sends the fields of a port-in, and keeps their secrets out of
+// what it reads of it.
+func (r *Record) withFields(n int) Purchase {
+	p := *r.purchase(n)
+	p.Fields = r.Ask.PortIn
+	return p
+}
+
 // phase is what a status word means for an order of this purchase.
 func (p *Purchase) phase(word string, errs []VendorError) (phase Phase, known bool) {
 	if p.PortIn {

@@ -14,13 +14,16 @@ import (
 func (b *bandwidth) PreparePortIn(ctx context.Context) error { return b.Prepare(ctx) }
 
 // PollPortIn reads a port-in of the model: its numbers come when it is complete.
-func (b *bandwidth) PollPortIn(_ context.Context, id OrderID) PollFact {
+func (b *bandwidth) PollPortIn(_ context.Context, p Purchase, id OrderID) PollFact {
 	if b.w.dies() {
 		panic(crashed{})
 	}
 	if b.w.pollFails > 0 {
 		b.w.pollFails--
 		return PollFact{Failed: true, Detail: "500"}
+	}
+	if len(p.Fields) == 0 {
+		b.w.violation("a port-in is read without what keeps its secrets out of the answer")
 	}
 	i := slices.IndexFunc(b.orders, func(o *vorder) bool { return o.id == id })
 	if i < 0 {

@@ -73,8 +73,9 @@ type Carrier interface {
 	PollRelease(ctx context.Context, id OrderID) PollFact
 	// PreparePortIn is Prepare for a port-in, which Place sends as well.
 	PreparePortIn(ctx context.Context) error
-	// PollPortIn reads a port-in. Completed are its numbers, once it is complete.
-	PollPortIn(ctx context.Context, id OrderID) PollFact
+	// PollPortIn reads a port-in of a purchase, of which the fact repeats no secret. Completed are its numbers, once it is
+	// complete.
+	PollPortIn(ctx context.Context, p Purchase, id OrderID) PollFact
 	// Close closes an order that waits for stock (PUT CloseOrder). Doing so again is harmless.
 	Close(ctx context.Context, p Purchase, id OrderID) CloseFact
 	// Poll reads a Bandwidth order, with its list of numbers where the order alone leaves them open (P24).

@@ -242,7 +242,9 @@ func (c *carrier) look(ctx context.Context, p orders.Purchase, probe bool, fact 
 			}
 			compare := c.compare
 			if p.PortIn {
-				compare = c.comparePortIn
+				compare = func(ctx context.Context, id bwclient.OrderID, fact *orders.LookFact) error {
+					return c.comparePortIn(ctx, p, id, fact)
+				}
 			}
 			if err := compare(ctx, o.OrderID, fact); err != nil {
 				return err

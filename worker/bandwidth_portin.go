@@ -56,17 +56,26 @@ func portInOf(p orders.Purchase) (bwclient.PortIn, error) {
 	return in, nil
 }
 
+// sentWith returns the secrets of a port-in, nil where it has none or where they are not stored any more.
+func sentWith(p orders.Purchase) *bwclient.WirelessInfo {
+	in, err := portInOf(p)
+	if err != nil {
+		return nil
+	}
+	return in.WirelessInfo
+}
+
 // PollPortIn reads a port-in. Only a client that reads what surely exists takes a 404 for an order that is gone (P16). The
 // numbers are those that the order lists once it is complete; who holds each one is not asked beside it: the order's own
 // word is what Bandwidth bills by, and 5000 questions are not.
-func (c *carrier) PollPortIn(ctx context.Context, id orders.OrderID) orders.PollFact {
+func (c *carrier) PollPortIn(ctx context.Context, p orders.Purchase, id orders.OrderID) orders.PollFact {
 	failed := func(err error) orders.PollFact {
 		return orders.PollFact{OrderID: id, Failed: true, Detail: err.Error()}
 	}
 	if err := c.enterRead(ctx); err != nil {
 		return failed(err)
 	}
-	s, err := c.client.PortIn(ctx, bwclient.OrderID(id))
+	s, err := c.client.PortIn(ctx, bwclient.OrderID(id), sentWith(p))
 	switch {
 	case bwclient.StatusOf(err) == http.StatusNotFound:
 		if control := c.positiveControl(ctx, c.site); control != nil {
@@ -98,8 +107,8 @@ func (c *carrier) listed(ctx context.Context, p orders.Purchase) ([]bwclient.Ord
 }
 
 // comparePortIn is compare for a port-in.
-func (c *carrier) comparePortIn(ctx context.Context, id bwclient.OrderID, fact *orders.LookFact) error {
-	s, err := c.client.PortIn(ctx, id)
+func (c *carrier) comparePortIn(ctx context.Context, p orders.Purchase, id bwclient.OrderID, fact *orders.LookFact) error {
+	s, err := c.client.PortIn(ctx, id, sentWith(p))
 	if bwclient.StatusOf(err) == http.StatusNotFound {
 		return nil
 	}

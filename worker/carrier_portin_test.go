@@ -22,11 +22,25 @@ func (b *bed) portIn() orders.Purchase {
 func TestP16_GonePortIn(t *testing.T) {
 	b := newBed(t, nil)
 	b.sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointSites, Times: 1, Kind: bwfake.ErrorBefore, Status: http.StatusInternalServerError})
-	if f := b.carrier().PollPortIn(t.Context(), "nobody-knows-it"); f.Gone || !f.Failed {
+	if f := b.carrier().PollPortIn(t.Context(), b.portIn(), "nobody-knows-it"); f.Gone || !f.Failed {
 		t.Errorf("with the sites out of reach: %+v", f)
 	}
-	if f := b.carrier().PollPortIn(t.Context(), "nobody-knows-it"); !f.Gone || f.Failed {
+	if f := b.carrier().PollPortIn(t.Context(), b.portIn(), "nobody-knows-it"); !f.Gone || f.Failed {
 		t.Errorf("with the sites read: %+v", f)
+	}
+}
+
+// TestPollRepeatsNoSecret: what Bandwidth says of a port-in goes into events and the log without the secrets that it was
+// sent with.
+func TestPollRepeatsNoSecret(t *testing.T) {
+	b := newBed(t, nil)
+	p := b.portIn()
+	p.Fields = json.RawMessage(`{"wireless_info":{"account_number":"771297665AABC","pin_number":"4711"}}`)
+	b.sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointPortInGet, Kind: bwfake.ErrorBefore, Status: http.StatusOK, ContentType: "application/xml",
+		Body: `<LnpOrderResponse><Errors><Code>7331</Code><Description>PIN 4711 does not fit account 771297665AABC</Description></Errors><ProcessingStatus>EXCEPTION</ProcessingStatus></LnpOrderResponse>`})
+	f := b.carrier().PollPortIn(t.Context(), p, "0f0e0d0c-0000-4000-8000-000000000001")
+	if len(f.Errors) != 1 || f.Errors[0].Description != "PIN *** does not fit account ***" {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -103,11 +103,11 @@ func admit(r *Record, a Arrival) Admission {
 	}
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
-		if r.unresolved(p) && !p.soldOnce() && !a.AcceptDouble {
+		if (r.unresolved(p) && !p.soldOnce() || p.PortIn && r.inTheDark(p)) && !a.AcceptDouble {
 			return AdmitRisky // P21b: Bandwidth chose the numbers, and nobody can say which; or they may be on their way here
 		}
 		isUnclear := func(o VendorOrder) bool { return o.Unclear }
-		if (a.Ask.Criteria != nil || p.PortIn) && !a.AcceptDouble && !p.Waived && slices.ContainsFunc(p.Orders, isUnclear) {
+		if (a.Ask.Criteria != nil && !p.Waived || p.PortIn) && !a.AcceptDouble && slices.ContainsFunc(p.Orders, isUnclear) {
 			return AdmitRisky // P24, P21b: it holds numbers that nobody can name, and others would be bought beside them
 		}
 		if p.unresolved() == 0 || a.Ask.Criteria != nil { // by criteria, those numbers are ordered again before others

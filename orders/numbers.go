@@ -186,5 +186,5 @@ func (r *Record) unclear() bool {
 
 // waivedInTheDark reports whether a POST that was never found, and whose risk was taken, may still buy.
 func (r *Record) waivedInTheDark() bool {
-	return slices.ContainsFunc(r.Purchases, func(p Purchase) bool { return p.Waived && p.unresolved() > 0 })
+	return slices.ContainsFunc(r.Purchases, func(p Purchase) bool { return p.Waived && r.inTheDark(&p) })
 }

@@ -87,7 +87,7 @@ func portInVerdict(r *Record, now time.Time) Action {
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
 		for _, o := range p.Orders {
-			unclear = unclear || o.Unclear && !p.Waived
+			unclear = unclear || o.Unclear
 			if p.Generation == r.Generation {
 				created = true
 				gone = gone || o.Gone >= goneNeeded
@@ -96,8 +96,9 @@ func portInVerdict(r *Record, now time.Time) Action {
 		}
 	}
 	switch {
-	case r.Unresolved():
-		// P20: five looks since the settle window found nothing, and no further POST is allowed.
+	case r.Unresolved(), r.waivedInTheDark():
+		// P20: five looks since the settle window found nothing, and no further POST is allowed. P19: that a port-in was
+		// sent beside one whose risk was taken decides nothing about that one, which may be what holds the numbers.
 		return finish(now, outcome, ReasonOutcomeUnknown, "a POST was never answered and its port-in was not found; the missing numbers may be on their way here: compare with Bandwidth before porting them again")
 	case unclear:
 		return finish(now, outcome, ReasonOutcomeUnknown, "Bandwidth completed a port-in without saying which numbers it brought (P24): compare with Bandwidth before porting them again")

@@ -364,6 +364,79 @@ func TestP21b_PortInReplay(t *testing.T) {
 	})
 }
 
+// TestP19_RefusedBesideAWaivedPortIn: whatever a port-in ends as that was sent beside one whose risk was taken, the first
+// may hold the number. The outcome stays unknown, and the next replay wants the sender's word again.
+func TestP19_RefusedBesideAWaivedPortIn(t *testing.T) {
+	for first, begin := range map[string]func(*Record, *world){
+		"unknown": func(r *Record, w *world) { r.settle(1, "t1", PostFact{State: PostUnknown}, w.settings, time.Now()) },
+		"unclear": func(r *Record, w *world) {
+			r.settle(1, "t1", PostFact{State: PostCreated, OrderID: "o1"}, w.settings, time.Now())
+		},
+	} {
+		for second, end := range map[string]func(*Record, *world){
+			"refused": func(r *Record, w *world) {
+				r.settle(2, "t2", PostFact{State: PostRefused, Errors: []VendorError{{Code: "7205", Description: "on another order"}}}, w.settings, time.Now())
+			},
+			"cancelled": func(r *Record, w *world) {
+				r.settle(2, "t2", PostFact{State: PostCreated, OrderID: "o2"}, w.settings, time.Now())
+				r.polled(PollFact{ID: "o2", OrderID: "o2", Status: "CANCELLED"}, w.settings, time.Now())
+			},
+		} {
+			bubble(t, func(t *testing.T, w *world) {
+				namer, _ := NewNamer("p")
+				r := NewRecord(portInOf(numberA), time.Now())
+				// settled reads and looks for what there is, and returns what is to be done then.
+				settled := func() Action {
+					for i := range 50 {
+						time.Sleep(time.Hour)
+						r.WrittenAt = time.Now()
+						id := fmt.Sprint(r.Generation, len(r.Purchases), i)
+						switch a := Next(r, Conditions{Provisioning: true}, w.settings, time.Now()); a.Kind {
+						case ActLook:
+							r.looked(LookFact{ID: id, N: a.N, Counted: true}, w.settings, time.Now(), time.Now())
+						case ActPoll:
+							r.polled(PollFact{ID: id, OrderID: a.OrderID, Status: "COMPLETE"}, w.settings, time.Now())
+						default:
+							return a
+						}
+					}
+					t.Fatal("it never settles")
+					return Action{}
+				}
+				r.plan(namer, r.Ask.Numbers)
+				r.claim(1, "t1", time.Now(), time.Now())
+				begin(r, w)
+				r.finish(settled().Outcome)
+				r.published(7)
+				a := portInOf(numberA)
+				a.ReplayOf, a.Hash, a.AcceptDouble = 1, "replay", true
+				r = r.nextGeneration(a, w.settings, time.Now())
+				r.StaleLetters = nil
+				if got := settled(); got.Kind != ActPlace {
+					t.Fatalf("%s, and the risk was taken: %+v", first, got)
+				}
+				r.plan(namer, r.Ask.Numbers)
+				r.claim(2, "t2", time.Now(), time.Now())
+				end(r, w)
+				got := settled()
+				if got.Kind != ActFinish || got.Outcome.Reason != ReasonOutcomeUnknown {
+					t.Fatalf("%s, then %s: %+v", first, second, got)
+				}
+				r.finish(got.Outcome)
+				r.published(8)
+				a.ReplayOf, a.Hash, a.AcceptDouble = 2, "again", false
+				if got := admit(r, a); got != AdmitRisky {
+					t.Errorf("%s, then %s: the replay is admitted as %v", first, second, got)
+				}
+				a.AcceptDouble = true
+				if got := admit(r, a); got != AdmitNew {
+					t.Errorf("%s, then %s: not admitted with the sender's word: %v", first, second, got)
+				}
+			})
+		}
+	}
+}
+
 // TestP18_PortInsAreNeverRepeated: whatever was looked at, an unanswered port-in is not sent a second time.
 func TestP18_PortInsAreNeverRepeated(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

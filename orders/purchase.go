@@ -214,7 +214,12 @@ func (r *Record) Unresolved() bool {
 // unresolved reports whether a POST of this purchase may have bought numbers without our knowing. Where all its
 // numbers are held there is nothing left to know: exact numbers are sold once.
 func (r *Record) unresolved(p *Purchase) bool {
-	if p.unresolved() == 0 || p.Waived && p.LateLooks >= looksNeeded {
+	return r.inTheDark(p) && !(p.Waived && p.LateLooks >= looksNeeded)
+}
+
+// inTheDark is unresolved whether or not somebody took the risk.
+func (r *Record) inTheDark(p *Purchase) bool {
+	if p.unresolved() == 0 {
 		return false
 	}
 	held := map[string]bool{}

@@ -326,7 +326,7 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		return false
 	}
 	o.LastPoll = f.ID
-	if f.Gone && p.PortIn && isDraft(o.Status) {
+	if f.Gone && r.isDraft(p, o) {
 		return r.dropped(o, s, now)
 	}
 	if f.Failed || f.Gone || f.CustomerOrderID != "" && f.CustomerOrderID != p.CustomerOrderID {

@@ -68,6 +68,15 @@ func (r *Record) portInMoved(o *VendorOrder, now time.Time) {
 	}
 }
 
+// isDraft reports whether a port-in is a draft as far as is known: by what was last read of it, and before that by what
+// was asked for.
+func (r *Record) isDraft(p *Purchase, o *VendorOrder) bool {
+	if o.Status == "" {
+		return p.PortIn && r.Ask.Draft && p.Generation == r.Generation
+	}
+	return p.PortIn && isDraft(o.Status)
+}
+
 // dropped records a read by which a draft does not exist any more. Bandwidth deletes drafts that nobody submits, and
 // people do; a moment's 404 must not pass for that. The reads are spaced by the longest poll interval.
 func (r *Record) dropped(o *VendorOrder, s Settings, now time.Time) bool {
@@ -75,7 +84,7 @@ func (r *Record) dropped(o *VendorOrder, s Settings, now time.Time) bool {
 	o.NextPollAt = now.Add(s.PollMaxInterval)
 	if o.Gone >= goneNeeded {
 		o.Final = true
-		r.note(now, "dropped", fmt.Sprintf("Bandwidth order %s does not exist any more; it was last read as %s", o.OrderID, o.Status))
+		r.note(now, "dropped", fmt.Sprintf("Bandwidth order %s does not exist any more; it was a draft", o.OrderID))
 	}
 	return true
 }

@@ -78,7 +78,7 @@ func (c *carrier) PollPortIn(ctx context.Context, p orders.Purchase, id orders.O
 	s, err := c.client.PortIn(ctx, bwclient.OrderID(id), sentWith(p))
 	switch {
 	case bwclient.StatusOf(err) == http.StatusNotFound:
-		if control := c.positiveControl(ctx, c.site); control != nil {
+		if control := c.positiveControl(ctx, p.SiteID); control != nil {
 			c.readFailed(ctx, control)
 			return failed(errors.Join(err, control))
 		}

@@ -30,6 +30,20 @@ func TestP16_GonePortIn(t *testing.T) {
 	}
 }
 
+// TestP16_GonePortInWithoutASite: where no site is configured, the request's own tells whether this client can read.
+func TestP16_GonePortInWithoutASite(t *testing.T) {
+	b := newBed(t, func(o *Options) { o.Site, o.Peer = "", "" })
+	p := b.portIn()
+	p.SiteID = "nobody-has-it"
+	if f := b.carrier().PollPortIn(t.Context(), p, "nobody-knows-it"); f.Gone || !f.Failed {
+		t.Errorf("with a site that is not there: %+v", f)
+	}
+	p.SiteID = "1234"
+	if f := b.carrier().PollPortIn(t.Context(), p, "nobody-knows-it"); !f.Gone || f.Failed {
+		t.Errorf("with the request's site: %+v", f)
+	}
+}
+
 // TestPollRepeatsNoSecret: what Bandwidth says of a port-in goes into events and the log without the secrets that it was
 // sent with.
 func TestPollRepeatsNoSecret(t *testing.T) {

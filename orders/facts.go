@@ -374,9 +374,6 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 	o.Final = true
 	if !o.Unclear {
 		o.Completed = f.Completed // the final word counts, whatever the order listed on its way (P24)
-		if p.PortIn && len(f.Completed) > 0 {
-			o.ArrivedAt = now
-		}
 	}
 	got := map[string]bool{}
 	for _, n := range o.Completed {

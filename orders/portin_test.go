@@ -554,6 +554,33 @@ func TestPortInDroppedOnlyAsADraft(t *testing.T) {
 	})
 }
 
+// TestP36_ReleaseBeforeThePoll: a disconnect that gives a number back before its port-in was read as complete stays newer.
+func TestP36_ReleaseBeforeThePoll(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		namer, _ := NewNamer("p")
+		r := NewRecord(portInOf(numberA), time.Now())
+		r.plan(namer, r.Ask.Numbers)
+		claimed := time.Now()
+		r.claim(1, "t", claimed, claimed)
+		r.settle(1, "t", PostFact{State: PostCreated, OrderID: "o1"}, w.settings, time.Now())
+		time.Sleep(24 * time.Hour)
+		released := Releases("r", "d1", time.Now(), numberA)[0]
+		time.Sleep(25 * time.Minute)
+		r.polled(PollFact{ID: "1", OrderID: "o1", Status: "COMPLETE", Completed: []string{numberA}}, w.settings, time.Now())
+		r.finish(Outcome{Outcome: Completed, At: time.Now()})
+		held := r.Holdings()
+		if len(held) != 1 || held[0].State != NumberPortIn || !held[0].Since.Equal(claimed) {
+			t.Fatalf("%+v", held)
+		}
+		if got, _ := Precede(released, held[0]); got.State != NumberReleased {
+			t.Errorf("released first: %+v", got)
+		}
+		if got, _ := Precede(held[0], released); got.State != NumberReleased {
+			t.Errorf("released last: %+v", got)
+		}
+	})
+}
+
 // TestPortInPollsSeldom: a port takes weeks, and is read as seldom as a backorder.
 func TestPortInPollsSeldom(t *testing.T) {
 	s := DefaultSettings()

@@ -110,8 +110,6 @@ type VendorOrder struct {
 	Completed []string `json:"completed,omitempty"`
 	// Arrived tells of a backorder when each number was first listed, in seconds since 1970 by the server's clock.
 	Arrived map[string]int64 `json:"arrived,omitempty"`
-	// ArrivedAt is when a port-in was first read as complete, by the server's clock.
-	ArrivedAt time.Time `json:"arrived_at,omitzero"`
 	// Gone counts the reads in a row by which a port-in that was a draft does not exist any more.
 	Gone int `json:"gone,omitempty"`
 	// Failed holds the numbers that this order did not get, by Bandwidth's code (P40: a code stands once).

@@ -109,7 +109,7 @@ func (r *Record) Holdings() []Holding {
 					h.Since = time.Unix(at, 0).UTC()
 				}
 				if p.PortIn {
-					h.State, h.CarrierModule, h.Since = NumberPortIn, p.CarrierModule, o.ArrivedAt.UTC().Round(0)
+					h.State, h.CarrierModule = NumberPortIn, p.CarrierModule
 				}
 				out = append(out, h)
 			}

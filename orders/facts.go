@@ -343,6 +343,10 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 	if o.Polls == 0 {
 		before = Pending // the word came with a look or a POST's answer, and nobody was told yet
 	}
+	unclear := p.unclear(f)
+	if p.PortIn {
+		f.Completed = f.withoutFailed()
+	}
 	had := len(o.Completed)
 	o.Polls++
 	moved := p.PortIn && (o.Status != f.Status || !sameCodes(o.Errors, f.Errors))
@@ -364,7 +368,7 @@ func (r *Record) polled(f PollFact, s Settings, now time.Time) bool {
 		}
 		return true
 	}
-	if p.unclear(f) {
+	if unclear {
 		if o.Rereads++; o.Rereads <= rereadsAllowed {
 			return true
 		}

@@ -19,7 +19,8 @@ import (
 //	                              polled like the others
 //	DRAFT                         a person submits it at Bandwidth, or Bandwidth drops it after a couple of days
 //	CANCELLED, or a dropped draft the end: nothing was ported
-//	COMPLETE                      the end: the numbers are those that the order lists then (P24)
+//	COMPLETE                      the end: the numbers are those that the order lists then (P24). What an error on a number
+//	                              means beside it is not documented: the number is not held, and the outcome unknown
 
 // goneNeeded is how many reads in a row must say that a draft does not exist before it counts as dropped.
 const goneNeeded = 5
@@ -46,9 +47,25 @@ func (p *Purchase) soldOnce() bool { return p.Criteria == nil && !p.PortIn }
 // unclear reports whether a final answer leaves open which numbers the order brought (P24).
 func (p *Purchase) unclear(f PollFact) bool {
 	if p.PortIn {
-		return WholeOrder(f.Status) && len(f.Completed) == 0
+		sure := f.withoutFailed()
+		return WholeOrder(f.Status) && (len(sure) == 0 || len(sure) < len(f.Completed))
 	}
 	return NumbersUnclear(f.Status, f.Completed, f.CompletedQuantity)
+}
+
+// withoutFailed returns the numbers that a port-in lists and that no error names.
+func (f PollFact) withoutFailed() []string {
+	failed := map[string]bool{}
+	for _, n := range f.FailedNumbers {
+		failed[n.Number] = true
+	}
+	var out []string
+	for _, n := range f.Completed {
+		if !failed[n] {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // sameCodes reports whether two lists of errors are about the same.
@@ -110,7 +127,7 @@ func portInVerdict(r *Record, now time.Time) Action {
 		// sent beside one whose risk was taken decides nothing about that one, which may be what holds the numbers.
 		return finish(now, outcome, ReasonOutcomeUnknown, "a POST was never answered and its port-in was not found; the missing numbers may be on their way here: compare with Bandwidth before porting them again")
 	case unclear:
-		return finish(now, outcome, ReasonOutcomeUnknown, "Bandwidth completed a port-in without saying which numbers it brought (P24): compare with Bandwidth before porting them again")
+		return finish(now, outcome, ReasonOutcomeUnknown, "Bandwidth completed a port-in without making clear which numbers it brought (P24): compare with Bandwidth before porting them again")
 	case cancelled:
 		return finish(now, outcome, ReasonCancelled, "Bandwidth shows the port-in as CANCELLED: the missing numbers do not come")
 	case gone:

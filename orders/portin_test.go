@@ -581,6 +581,54 @@ func TestP36_ReleaseBeforeThePoll(t *testing.T) {
 	})
 }
 
+// TestP24_CompletePortInWithErrors: a number that a complete port-in lists and complains about is not held, nor surely
+// missing. It is read again, and in the end nobody knows.
+func TestP24_CompletePortInWithErrors(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		both := []string{numberA, numberB}
+		wrong := []FailedNumber{{Number: numberB, Code: "7331"}}
+		for name, c := range map[string]struct {
+			listed     []string
+			failed     []FailedNumber
+			want, held string
+			mends      bool
+			reads      int
+		}{
+			"no error":                 {both, nil, "completed", "2", false, 1},
+			"one is wrong":             {both, wrong, "partial outcome_unknown", "1", false, rereadsAllowed + 1},
+			"both are":                 {both, append(wrong, FailedNumber{Number: numberA, Code: "7331"}), "failed outcome_unknown", "0", false, rereadsAllowed + 1},
+			"one, and it is mended":    {both, wrong, "completed", "2", true, 3},
+			"one that is not listed":   {both[:1], wrong, "partial incomplete", "1", false, 1},
+			"one of somebody else's":   {both, []FailedNumber{{Number: "+19195550099", Code: "7331"}}, "completed", "2", false, 1},
+			"nothing is listed at all": {nil, wrong, "failed outcome_unknown", "0", false, rereadsAllowed + 1},
+		} {
+			namer, _ := NewNamer("p")
+			r := NewRecord(portInOf(both...), time.Now())
+			r.plan(namer, r.Ask.Numbers)
+			r.claim(1, "t", time.Now(), time.Now())
+			r.settle(1, "t", PostFact{State: PostCreated, OrderID: "o1"}, w.settings, time.Now())
+			reads := 0
+			for o := &r.Purchases[0].Orders[0]; !o.Final && reads < 20; reads++ {
+				f := PollFact{ID: fmt.Sprint(reads), OrderID: "o1", Status: "COMPLETE", Completed: c.listed, FailedNumbers: c.failed}
+				if c.mends && reads == 2 {
+					f.FailedNumbers = nil
+				}
+				r.polled(f, w.settings, time.Now())
+			}
+			a := Next(r, Conditions{Provisioning: true}, w.settings, time.Now())
+			ended := strings.TrimSpace(a.Outcome.Outcome + " " + a.Outcome.Reason)
+			if a.Kind != ActFinish || ended != c.want || fmt.Sprint(len(r.Held())) != c.held || reads != c.reads {
+				t.Errorf("%s: %q after %d reads, with %q; want %q after %d, with %s", name, ended, reads, r.Held(), c.want, c.reads, c.held)
+			}
+			for _, n := range r.Unplaced() {
+				if n.Number == numberB && n.Code != "7331" {
+					t.Errorf("%s: nothing says why %s is missing", name, numberB)
+				}
+			}
+		}
+	})
+}
+
 // TestPortInPollsSeldom: a port takes weeks, and is read as seldom as a backorder.
 func TestPortInPollsSeldom(t *testing.T) {
 	s := DefaultSettings()

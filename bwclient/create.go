@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ type form struct {
 	taken []int  // the statuses of a request that was taken
 	// refusal is the element right under the root that refuses a request; empty means an Error in an ErrorList.
 	refusal string
+	// orStatus says that a Status right under the root refuses a request as well, where it holds a code of Bandwidth's own.
+	// One that repeats the HTTP status gives no cause, and stands alone in no document: it says nothing about the order.
+	orStatus bool
 	// word is the element of the status word; empty means OrderStatus.
 	word string
 }
@@ -146,13 +150,19 @@ func (c *Client) refusal(k call, a answer) *Error {
 	return e
 }
 
+// ownCode is the form of a code of Bandwidth's that is no HTTP status.
+var ownCode = regexp.MustCompile(`^\d{4,6}$`)
+
 // refuses reports whether an answer refuses a request in the form that is documented for it.
 func (f form) refuses(body []byte) bool {
 	if f.refusal == "" {
 		return listsErrors(body)
 	}
 	root, err := parseAs(body, f.root)
-	return err == nil && root.child(f.refusal).childText("ErrorCode", "Code") != ""
+	if err != nil {
+		return false
+	}
+	return root.child(f.refusal).childText("ErrorCode", "Code") != "" || f.orStatus && ownCode.MatchString(root.child("Status").childText("Code"))
 }
 
 // listsErrors reports whether an answer refuses a request in the documented form: an ErrorList that holds errors.

@@ -209,7 +209,7 @@ func (w *WirelessInfo) secrets() []string {
 }
 
 // portInForm is the answer to POST /portins. A 201 may carry errors: the order exists all the same, as an EXCEPTION.
-var portInForm = form{root: "LnpOrderResponse", below: "portins", taken: []int{http.StatusCreated}, word: "ProcessingStatus", refusal: "Errors"}
+var portInForm = form{root: "LnpOrderResponse", below: "portins", taken: []int{http.StatusCreated}, word: "ProcessingStatus", refusal: "Errors", orStatus: true}
 
 // CreatePortIn sends a port-in, once, under the rules of [Client.CreateOrder]: ask [CreationOf] of its error whether one
 // may exist. Bandwidth knows no key by which a repeat is the same order.

@@ -50,7 +50,7 @@ func TestDebugLogHoldsNoSecret(t *testing.T) {
 	const token = "eyJhbGciOiJSUzI1NiJ9.payload.signature"
 	echo := "<OrderResponse><ErrorList><Error><Code>5002</Code><Description>" + password + "</Description></Error></ErrorList>" +
 		"<CallbackCredentials><BasicAuthentication><Username>u</Username><Password>\n   line-secret\n  </Password></BasicAuthentication></CallbackCredentials>" +
-		"<x:Password kind=\"a\">attribute-secret</x:Password><Password><![CDATA[cdata-secret]]></Password><PinNumber>9182</PinNumber><WirelessInfo><AccountNumber>7712AABC</AccountNumber></WirelessInfo></OrderResponse>"
+		"<x:Password kind=\"a\">attribute-secret</x:Password><Password><![CDATA[cdata-secret]]></Password><PinNumber>pin-secret</PinNumber><WirelessInfo><AccountNumber>7712AABC</AccountNumber></WirelessInfo></OrderResponse>"
 	tokenAnswer := "{\n  \"access_token\" :\n    \"" + token + "\",\n  \"expires_in\": 3600\n}"
 	calls := func(c *bwclient.Client) {
 		_ = c.Authorize(t.Context())
@@ -65,7 +65,7 @@ func TestDebugLogHoldsNoSecret(t *testing.T) {
 	noToken := logged(t, func(log func(*bwclient.Config)) *bwclient.Client { return oauthClient(t, url, refused, log) }, calls)
 	for name, text := range map[string]string{"basic": basic, "oauth": oauth, "refused": noToken} {
 		for _, secret := range []string{
-			"hunter2", "YXBpLXVzZXI6", clientSecret, "s3cret%2Fwith", "Y2xpZW50LTc3", token, "payload", "line-secret", "attribute-secret", "cdata-secret", "9182",
+			"hunter2", "YXBpLXVzZXI6", clientSecret, "s3cret%2Fwith", "Y2xpZW50LTc3", token, "payload", "line-secret", "attribute-secret", "cdata-secret", "pin-secret",
 			"cookie-secret", "challenge-secret",
 		} {
 			if secret == "hunter2" && name != "basic" {

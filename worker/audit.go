@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -73,8 +74,12 @@ type auditor struct {
 	booked  map[string]bool // ids of our orders in Bandwidth's list
 	told    map[string]bool // ids that were reported: a rebuild reads some pages twice
 	summary AuditSummary
-	// begun is when the fleet was told of a rebuild, by the server's clock.
-	begun time.Time
+	// begun is when the fleet was told of a rebuild, by the server's clock. From then on it is told again and again, until
+	// release is called.
+	begun   time.Time
+	release func()
+	// fail ends the audit with an error.
+	fail context.CancelCauseFunc
 	// listed counts the entries that were read of the list, ours those with a customer order id of ours.
 	listed, ours int
 	// numberReads counts the orders whose numbers were read for the report.
@@ -85,9 +90,10 @@ type auditor struct {
 // until both have been read to their end; a rebuild as well until what was on its way has settled and was read, which
 // takes post_timeout and settle_window. It may run while workers do, and may be repeated. An error means that the comparison is not complete.
 func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
-	a := &auditor{AuditOptions: o, clock: new(orders.ServerClock), booked: map[string]bool{}, told: map[string]bool{}}
-	ctx, cancel := context.WithCancel(ctx) // ends the watching of the control bucket
-	defer cancel()
+	a := &auditor{AuditOptions: o, clock: new(orders.ServerClock), booked: map[string]bool{}, told: map[string]bool{}, release: func() {}}
+	ctx, a.fail = context.WithCancelCause(ctx)
+	defer a.fail(nil) // ends the watching of the control bucket
+	defer func() { a.release() }()
 	if err := a.open(ctx); err != nil {
 		return AuditSummary{}, err
 	}
@@ -203,10 +209,37 @@ func (a *auditor) openControl(ctx context.Context, js jetstream.JetStream, kv je
 	return err
 }
 
-// begin tells the fleet that the ledger lacks orders.
+// begin tells the fleet that the ledger lacks orders, and goes on to do so beside the rebuild: a pause of the reads may
+// last longer than the fleet waits.
 func (a *auditor) begin(ctx context.Context) error {
 	a.begun = a.clock.Now()
-	return a.control.Doubt(ctx, a.begun)
+	if err := a.control.Doubt(ctx, a.begun); err != nil {
+		return err
+	}
+	insisting, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { a.insist(insisting) })
+	a.release = func() { stop(); running.Wait() }
+	return nil
+}
+
+// insist tells the fleet until ctx is done. Where that fails for so long that the fleet may go on soon, it ends the
+// rebuild.
+func (a *auditor) insist(ctx context.Context) {
+	hold := a.Settings.PostTimeout + a.Settings.SettleWindow
+	for told := a.clock.Now(); ; {
+		pause(ctx, max(hold/8, spread/10))
+		err := a.control.Doubt(ctx, a.clock.Now())
+		switch now := a.clock.Now(); {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			told = now
+		case now.Sub(told) > hold/2:
+			a.fail(err)
+			return
+		}
+	}
 }
 
 // list reads Bandwidth's list and compares each of our orders with the ledger.
@@ -238,11 +271,6 @@ func (a *auditor) list(ctx context.Context, since, until time.Time) error {
 		}
 		read += len(p.entries)
 		total = max(total, p.total)
-		if a.Rebuild { // the fleet waits as long as this goes on
-			if err := a.control.Doubt(ctx, a.clock.Now()); err != nil {
-				return err
-			}
-		}
 		seen[name] = true
 		if p.next == "" || seen[p.next] {
 			break
@@ -274,21 +302,15 @@ func (a *auditor) settle(ctx context.Context) error {
 	if wait := until.Sub(a.clock.Now()); wait > 0 {
 		a.Say("waiting until %s for orders that were on their way when the ledger was lost; the workers buy nothing for them before", until.UTC().Format(time.TimeOnly))
 	}
-	for ctx.Err() == nil {
-		wait := until.Sub(a.clock.Now())
-		if wait <= 0 {
-			break
-		}
-		pause(ctx, min(wait, a.Settings.SettleWindow/2))
-		if err := a.control.Doubt(ctx, a.clock.Now()); err != nil {
-			return err
-		}
+	for ctx.Err() == nil && a.clock.Now().Before(until) {
+		pause(ctx, until.Sub(a.clock.Now()))
 	}
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err := a.list(ctx, a.begun.AddDate(0, 0, -1), time.Time{}); err != nil {
 		return err
 	}
+	a.release()
 	return a.control.Doubt(ctx, a.begun)
 }

@@ -1,9 +1,11 @@
 package worker_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
@@ -77,5 +79,36 @@ func TestAudit_RebuildOfNothing(t *testing.T) {
 				t.Errorf("again, as it should be: %+v", s)
 			}
 		})
+	}
+}
+
+// TestAudit_RebuildThatWaits: the fleet is told of a rebuild also while that waits for Bandwidth, for longer than the
+// fleet holds back its orders.
+func TestAudit_RebuildThatWaits(t *testing.T) {
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	o, _ := auditing(w, rebuild)
+	hold := o.Settings.PostTimeout + o.Settings.SettleWindow
+	w.Sim.SellElsewhere("+19195550101", "East-coast-Kazoo-aaaaaaaaaaaaaaaaaaaa")
+	w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointList, Kind: bwfake.RateLimit, Delay: hold.Truncate(time.Second) + time.Second, Times: 1})
+	held := false
+	o.Say = func(format string, _ ...any) { held = held || strings.Contains(format, "held back") }
+	o.Report = func(worker.Difference) error { // the list has come
+		kv, err := w.JS.KeyValue(t.Context(), w.Names.ControlBucket())
+		if err != nil {
+			return err
+		}
+		entry, err := kv.Get(t.Context(), "ledger.doubt")
+		if err != nil {
+			return err
+		}
+		var doubt struct{ Since time.Time }
+		if err := json.Unmarshal(entry.Value(), &doubt); err != nil || time.Since(doubt.Since) > hold {
+			t.Errorf("the fleet was told at %s, %s ago, and waits for %s: %v", doubt.Since, time.Since(doubt.Since), hold, err)
+		}
+		return nil
+	}
+	if s, err := worker.Audit(t.Context(), o); err != nil || s.Restored != 1 || !held {
+		t.Errorf("held %t: %+v, %v", held, s, err)
 	}
 }

@@ -195,6 +195,8 @@ func (b *Rebuilder) Restore(ctx context.Context, key ID, n int, o Listed) (Resto
 		switch {
 		case fresh:
 			r = &Record{Key: key, Kind: Provision, AcceptedAt: b.Clock.Now().UTC().Round(0)}
+		case errors.Is(err, ErrUnreadable):
+			return RestoredNot, fmt.Errorf("restore order %s of %s: %w", o.OrderID, key, err)
 		case err != nil:
 			last = err
 			continue

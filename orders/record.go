@@ -2,6 +2,7 @@ package orders
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -270,14 +271,18 @@ func (r *Record) Marshal() ([]byte, error) {
 	return withLater(reflect.ValueOf(&c), data)
 }
 
-// Unmarshal decodes a stored record. Fields that a later version has written are kept, and written back.
+// ErrUnreadable says of a stored record that this program cannot decode it, or must not act on it.
+var ErrUnreadable = errors.New("it is left as it is")
+
+// Unmarshal decodes a stored record. Fields that a later version has written are kept, and written back. An error of its
+// is an [ErrUnreadable].
 func Unmarshal(data []byte) (*Record, error) {
 	r := new(Record)
 	if err := decodeKeeping(data, r); err != nil {
-		return nil, fmt.Errorf("decode order record: %w", err)
+		return nil, fmt.Errorf("decode order record: %w; %w", err, ErrUnreadable)
 	}
 	if err := r.checkVersion(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; %w", err, ErrUnreadable)
 	}
 	for i := range r.Purchases {
 		if p := &r.Purchases[i]; p.AllNumbers {

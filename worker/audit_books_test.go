@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -110,5 +111,53 @@ func TestAudit_RebuildThatWaits(t *testing.T) {
 	}
 	if s, err := worker.Audit(t.Context(), o); err != nil || s.Restored != 1 || !held {
 		t.Errorf("held %t: %+v, %v", held, s, err)
+	}
+}
+
+// TestAudit_SpoiltRecords: a record that cannot be read stops neither an audit nor a rebuild, and is no success; a key
+// that was deleted by hand is restored.
+func TestAudit_SpoiltRecords(t *testing.T) {
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	stop := w.Work(hurried)
+	var keys []string
+	for i := range 4 {
+		keys = append(keys, w.Provision(fmt.Sprint("r", i), fmt.Sprintf("+1919555010%d", i)))
+		w.Final(keys[i], 1)
+	}
+	stop()
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.OrdersBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, body := range []string{`{"v":3,"key":"` + keys[0] + `"}`, "not JSON"} {
+		if _, err := kv.Put(t.Context(), keys[i], []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range keys[2:] {
+		if err := kv.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o, found := auditing(w, func(o *worker.AuditOptions) { atOnce(o); rebuild(o) })
+	var said []string
+	o.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	s, err := worker.Audit(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), "2 records of the ledger cannot be read") {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if len(*found) != 2 || !(*found)[0].Restored || !(*found)[1].Restored {
+		t.Errorf("the deleted ones: %+v", *found)
+	}
+	if text := strings.Join(said, "\n"); strings.Count(text, "not compared") != 2 || !strings.Contains(text, keys[0]) || !strings.Contains(text, keys[1]) {
+		t.Errorf("it said %s", text)
+	}
+	w.Work(hurried)
+	for i, key := range keys[2:] {
+		w.Provision(fmt.Sprint("r", i+2), fmt.Sprintf("+1919555010%d", i+2))
+		if v := outcomeOf(t, w, key); v.State != "completed" || len(w.Sim.OrdersOf(key)) != 1 {
+			t.Errorf("%+v; Bandwidth has %+v", v, w.Sim.OrdersOf(key))
+		}
 	}
 }

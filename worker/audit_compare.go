@@ -116,6 +116,10 @@ func (a *auditor) compareOrder(ctx context.Context, e bookEntry, since, until ti
 		a.summary.Orders++
 	}
 	r, what, err := a.known(ctx, key, n, e)
+	if errors.Is(err, orders.ErrUnreadable) {
+		a.leave(err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -175,7 +179,7 @@ func (a *auditor) known(ctx context.Context, key orders.ID, n int, e bookEntry) 
 	for try := 1; ; try++ {
 		r, err := a.store.Get(ctx, key)
 		if err != nil && !errors.Is(err, orders.ErrNotFound) {
-			return nil, orders.KnowsNothing, fmt.Errorf("read the record of order %s: %w", key, err)
+			return nil, orders.KnowsNothing, fmt.Errorf("read a record: %w", err)
 		}
 		what := orders.KnowsNothing
 		if r != nil {
@@ -186,6 +190,14 @@ func (a *auditor) known(ctx context.Context, key orders.ID, n int, e bookEntry) 
 			return r, what, nil
 		}
 		pause(ctx, rereadPause)
+	}
+}
+
+// leave notes a record that cannot be read: what else there is, is compared and restored.
+func (a *auditor) leave(err error) {
+	if !a.unread[err.Error()] {
+		a.unread[err.Error()] = true
+		a.Say("the orders of one record are not compared: %v", err)
 	}
 }
 
@@ -240,8 +252,8 @@ func (a *auditor) compareLedger(ctx context.Context) error {
 	var failed error
 	err := a.store.Recent(ctx, func(r *orders.Record, err error) bool {
 		if err != nil {
-			failed = err
-			return false
+			a.leave(fmt.Errorf("read a record: %w", err))
+			return true
 		}
 		if r.WrittenAt.Before(since) {
 			return false // and so are all before it

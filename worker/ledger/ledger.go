@@ -114,6 +114,26 @@ func (l *Ledger) Create(ctx context.Context, r *orders.Record) (uint64, error) {
 	return l.put(ctx, r.Key, data, 0)
 }
 
+// Renewed is a Ledger that also creates a record under a key that was deleted, over the marker that stands there. A
+// worker must not: who deletes a record does not ask for its order to be made again. A rebuild buys nothing.
+type Renewed struct{ *Ledger }
+
+// Create stores a new record and returns its revision, or [orders.ErrConflict].
+func (l Renewed) Create(ctx context.Context, r *orders.Record) (uint64, error) {
+	data, err := r.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	before := l.known()
+	revision, err := l.records.Create(ctx, string(r.Key), data)
+	if err == nil {
+		l.written(before, revision)
+	}
+	return revision, conflict(err)
+}
+
 // put writes a record over a revision, 0 for none.
 func (l *Ledger) put(ctx context.Context, key orders.ID, data []byte, over uint64) (uint64, error) {
 	before := l.known()

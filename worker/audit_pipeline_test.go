@@ -332,6 +332,25 @@ func TestP33_LedgerReplacedUnderTheWorker(t *testing.T) {
 	}
 }
 
+// TestP33_LedgerReplacedUnderAnIdleWorker: so does one that has written nothing before.
+func TestP33_LedgerReplacedUnderAnIdleWorker(t *testing.T) {
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	stop := w.Work(hurried)
+	key := ask(t, w, messages.Provision, byArea("r1", "919", 2))
+	w.Final(key, 1)
+	stop()
+	w.Work(hurried)
+	loseLedger(t, w)
+	if err := broker.Ensure(t.Context(), w.JS, broker.Layout{Names: w.Names, EventsMaxAge: time.Hour, AckWait: time.Second, Manage: true}); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, w, messages.Provision, byArea("r1", "919", 2))
+	if v := outcomeOf(t, w, key); len(w.Sim.OrdersOf(key)) != 1 || v.State != "completed" || len(v.Numbers) != 2 {
+		t.Errorf("%s with %v; Bandwidth has %+v", v.State, v.Numbers, w.Sim.OrdersOf(key))
+	}
+}
+
 // TestAudit_SecondPass: what shows itself only once it has settled is restored as well, and until then the fleet buys
 // nothing for a request that it may belong to.
 func TestAudit_SecondPass(t *testing.T) {

@@ -109,6 +109,20 @@ func (w *Worker) doubted() time.Time {
 	return at
 }
 
+// recognize looks from time to time whether the ledger is still the one that this worker knows, until ctx is done: a
+// worker that writes nothing would not see that another one has taken its place and has been filled by others.
+func (w *Worker) recognize(ctx context.Context) {
+	for {
+		pause(ctx, rescueEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		if err := w.store.Recognize(ctx); err != nil && ctx.Err() == nil {
+			w.log.WithError(err).Warn("cannot look whether the ledger is still the same one; trying again")
+		}
+	}
+}
+
 // doubting reports whether first orders are looked for because of a doubt.
 func (w *Worker) doubting(guard time.Duration) bool {
 	at := w.doubted()

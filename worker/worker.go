@@ -168,6 +168,10 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		account: o.Account, site: o.Site, peer: o.Peer, sandbox: o.Sandbox, portInModule: cmp.Or(o.PortInModule, "knm_local"), store: ledger.New(records, open), numbers: ledger.NewNumbers(numbers), stopWatching: stopWatching, life: watching,
 		client: o.Client, calls: make(chan struct{}, endpointCalls),
 	}
+	if err := w.store.Recognize(setup); err != nil {
+		stopWatching()
+		return nil, err
+	}
 	if created.Sub(requests.CachedInfo().Created) > setupTime {
 		w.lostAt = created // requests were taken before there was this ledger: another one is gone
 	}
@@ -244,6 +248,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		running.Go(func() { c.run(ctx) })
 	}
 	running.Go(func() { w.rescuer.run(ctx) })
+	running.Go(func() { w.recognize(ctx) })
 	w.log.WithField("worker", w.name).Info("taking requests")
 	<-ctx.Done()
 	w.stopping.Store(true)

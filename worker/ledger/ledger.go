@@ -28,8 +28,9 @@ type Ledger struct {
 	open    jetstream.KeyValue
 
 	mu       sync.Mutex
-	highest  uint64    // revision that a write of ours was given
-	replaced time.Time // when one was given a lower one; zero for never
+	created  time.Time // of the bucket, as of the last [Ledger.Recognize]
+	highest  uint64    // revision that is known
+	replaced time.Time // when a write was given a lower one, or the bucket had another age; zero for never
 }
 
 var (
@@ -58,7 +59,41 @@ func conflict(err error) error {
 	return err
 }
 
-// Replaced returns when it was seen that another bucket has taken the place of the one that this Ledger has written to,
+// Recognize notes which bucket of records this is, and how far it has come. Where it is another one than the call before
+// has seen, that one was replaced. It blocks for ten seconds at the most.
+func (l *Ledger) Recognize(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	info, err := l.stream(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.created.IsZero():
+		l.highest = max(l.highest, info.State.LastSeq)
+	case !l.created.Equal(info.Created):
+		l.highest, l.replaced = info.State.LastSeq, time.Now()
+	}
+	l.created = info.Created
+	return nil
+}
+
+// stream tells of the stream behind the records.
+func (l *Ledger) stream(ctx context.Context) (*jetstream.StreamInfo, error) {
+	status, err := l.records.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", l.records.Bucket(), err)
+	}
+	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
+	if !ok {
+		return nil, fmt.Errorf("bucket %s: its stream is not known", l.records.Bucket())
+	}
+	return bucket.StreamInfo(), nil
+}
+
+// Replaced returns when it was seen that another bucket has taken the place of the one that this Ledger knew,
 // by the local clock; zero for never. What the one before held is lost.
 func (l *Ledger) Replaced() time.Time {
 	l.mu.Lock()

@@ -115,6 +115,56 @@ func TestRecordTooLarge(t *testing.T) {
 	}
 }
 
+// TestP33_ReplacedUnderAnIdleOne: a ledger that has written nothing sees by its first write that another bucket has taken
+// the place of the one it knew, and without a write by the bucket's age, also where that has come further.
+func TestP33_ReplacedUnderAnIdleOne(t *testing.T) {
+	w := workertest.Start(t, workertest.Options{})
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.OrdersBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(l *ledger.Ledger, key orders.ID) {
+		t.Helper()
+		if _, err := l.Create(t.Context(), storetest.Example(key, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	busy, writes, idle := ledger.New(kv, kv), ledger.New(kv, kv), ledger.New(kv, kv)
+	for i := range 3 {
+		create(busy, orders.ID(fmt.Sprintf("a%019d", i)))
+	}
+	for range 2 {
+		for _, l := range []*ledger.Ledger{writes, idle} {
+			if err := l.Recognize(t.Context()); err != nil || !l.Replaced().IsZero() {
+				t.Fatalf("%v; replaced %s", err, l.Replaced())
+			}
+		}
+	}
+	if err := w.JS.DeleteKeyValue(t.Context(), w.Names.OrdersBucket()); err != nil {
+		t.Fatal(err)
+	}
+	if err := idle.Recognize(t.Context()); err == nil {
+		t.Error("a bucket that is gone is no error")
+	}
+	if err := broker.Ensure(t.Context(), w.JS, broker.Layout{Names: w.Names, EventsMaxAge: time.Hour, AckWait: time.Second, Manage: true}); err != nil {
+		t.Fatal(err)
+	}
+	create(writes, "c0000000000000000000")
+	if writes.Replaced().IsZero() {
+		t.Error("the first write does not show it")
+	}
+	for i := range 9 {
+		create(busy, orders.ID(fmt.Sprintf("d%019d", i)))
+	}
+	if err := idle.Recognize(t.Context()); err != nil || idle.Replaced().IsZero() {
+		t.Errorf("the bucket's age does not show it: %v", err)
+	}
+	seen := idle.Replaced()
+	if err := idle.Recognize(t.Context()); err != nil || !idle.Replaced().Equal(seen) {
+		t.Errorf("it is seen again and again: %v", err)
+	}
+}
+
 // TestP33_Replaced: a ledger sees that another bucket has taken the place of the one it wrote to, by revisions that begin
 // anew, and takes nothing else for that.
 func TestP33_Replaced(t *testing.T) {

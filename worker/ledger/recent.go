@@ -20,15 +20,11 @@ const (
 // growing steps, so that who needs a few of the newest does not read it all. A record that is written meanwhile may be
 // missed. One that cannot be decoded is an error for f to judge; its record is nil.
 func (l *Ledger) Recent(ctx context.Context, f func(*orders.Record, error) bool) error {
-	status, err := l.records.Status(ctx)
+	info, err := l.stream(ctx)
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", l.records.Bucket(), err)
+		return err
 	}
-	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
-	if !ok {
-		return fmt.Errorf("bucket %s: its stream is not known", l.records.Bucket())
-	}
-	state := bucket.StreamInfo().State
+	state := info.State
 	end, window := state.LastSeq+1, uint64(recentWindow)
 	for end > state.FirstSeq {
 		start := state.FirstSeq

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/sirupsen/logrus"
@@ -78,6 +79,8 @@ type auditor struct {
 	// release is called.
 	begun   time.Time
 	release func()
+	// name tells this rebuild from others.
+	name string
 	// fail ends the audit with an error.
 	fail context.CancelCauseFunc
 	// unread are the records that cannot be read, by what is wrong with them.
@@ -92,7 +95,7 @@ type auditor struct {
 // until both have been read to their end; a rebuild as well until what was on its way has settled and was read, which
 // takes post_timeout and settle_window. It may run while workers do, and may be repeated. An error means that the comparison is not complete.
 func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
-	a := &auditor{AuditOptions: o, clock: new(orders.ServerClock), booked: map[string]bool{}, told: map[string]bool{}, unread: map[string]bool{}, release: func() {}}
+	a := &auditor{AuditOptions: o, clock: new(orders.ServerClock), booked: map[string]bool{}, told: map[string]bool{}, unread: map[string]bool{}, name: uuid.NewString()[:8], release: func() {}}
 	ctx, a.fail = context.WithCancelCause(ctx)
 	defer a.fail(nil) // ends the watching of the control bucket
 	defer func() { a.release() }()
@@ -218,7 +221,7 @@ func (a *auditor) openControl(ctx context.Context, js jetstream.JetStream, kv je
 // last longer than the fleet waits.
 func (a *auditor) begin(ctx context.Context) error {
 	a.begun = a.clock.Now()
-	if err := a.control.Doubt(ctx, a.begun); err != nil {
+	if err := a.control.Doubt(ctx, a.name, a.begun); err != nil {
 		return err
 	}
 	insisting, stop := context.WithCancel(ctx)
@@ -234,7 +237,7 @@ func (a *auditor) insist(ctx context.Context) {
 	hold := a.Settings.PostTimeout + a.Settings.SettleWindow
 	for told := a.clock.Now(); ; {
 		pause(ctx, max(hold/8, spread/10))
-		err := a.control.Doubt(ctx, a.clock.Now())
+		err := a.control.Doubt(ctx, a.name, a.clock.Now())
 		switch now := a.clock.Now(); {
 		case ctx.Err() != nil:
 			return
@@ -317,5 +320,5 @@ func (a *auditor) settle(ctx context.Context) error {
 		return err
 	}
 	a.release()
-	return a.control.Doubt(ctx, a.begun)
+	return a.control.Settle(ctx, a.name, a.begun)
 }

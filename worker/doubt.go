@@ -1,9 +1,13 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,11 +23,18 @@ const (
 	// setupTime is how long the set-up of all streams may take: a ledger that is younger than the stream of requests by
 	// more than this has replaced another one.
 	setupTime = 10 * time.Minute
+	// doubtTries bounds how often a doubt is written that others write as well, doubtPause lies between two tries.
+	doubtTries = 20
+	doubtPause = 50 * time.Millisecond
 )
 
 // doubt stands in the control bucket.
 type doubt struct {
+	// Since is the latest time that anybody has set.
 	Since time.Time `json:"since"`
+	// Rebuilds are those that run, by their names, each with what it last said. One that died stays, and means nothing once
+	// its time is over.
+	Rebuilds map[string]time.Time `json:"rebuilds,omitempty"`
 }
 
 // Doubted returns when the ledger was last known to lack orders, by the server's clock; zero for never. A rebuild says
@@ -34,17 +45,70 @@ func (c *Control) Doubted() time.Time {
 	return c.doubt
 }
 
-// Doubt tells the fleet that the ledger lacks orders since then: nothing is bought before what was on its way has
-// settled (P33).
-func (c *Control) Doubt(ctx context.Context, since time.Time) error {
-	data, err := json.Marshal(doubt{Since: since.UTC()})
-	if err != nil {
-		return err
+// Doubt tells the fleet that the ledger lacks orders since then, in the name of a rebuild that runs: nothing is bought
+// before what was on its way has settled (P33). It is told again and again, until [Control.Settle].
+func (c *Control) Doubt(ctx context.Context, rebuild string, since time.Time) error {
+	return c.tell(ctx, func(d *doubt) {
+		d.tell(rebuild, since)
+		if d.Rebuilds == nil {
+			d.Rebuilds = map[string]time.Time{}
+		}
+		d.Rebuilds[rebuild] = since.UTC()
+	})
+}
+
+// Settle says that a rebuild has ended that began then: the fleet goes on, but for what another one has said.
+func (c *Control) Settle(ctx context.Context, rebuild string, begun time.Time) error {
+	return c.tell(ctx, func(d *doubt) { d.tell(rebuild, begun) })
+}
+
+// tell takes a rebuild's own word back, and sets another: a later one that somebody else has set stays.
+func (d *doubt) tell(rebuild string, since time.Time) {
+	own, told := d.Rebuilds[rebuild]
+	delete(d.Rebuilds, rebuild)
+	if told && d.Since.Equal(own) {
+		d.Since = time.Time{}
 	}
-	if _, err := c.kv.Put(ctx, doubtKey, data); err != nil {
-		return fmt.Errorf("tell the workers that the ledger is being rebuilt: %w", err)
+	for _, at := range append(slices.Collect(maps.Values(d.Rebuilds)), since.UTC()) {
+		if at.After(d.Since) {
+			d.Since = at
+		}
 	}
-	return nil
+}
+
+// tell changes what the fleet is told of the ledger, whoever else changes it.
+func (c *Control) tell(ctx context.Context, change func(*doubt)) (err error) {
+	for try := 0; try < doubtTries && ctx.Err() == nil; try++ {
+		if try > 0 {
+			pause(ctx, doubtPause)
+		}
+		var d doubt
+		var data []byte
+		entry, getErr := c.kv.Get(ctx, doubtKey)
+		switch {
+		case errors.Is(getErr, jetstream.ErrKeyNotFound):
+		case getErr != nil:
+			err = getErr
+			continue
+		default:
+			if json.Unmarshal(entry.Value(), &d) != nil {
+				d = doubt{Since: entry.Created().UTC()}
+			}
+		}
+		change(&d)
+		if data, err = json.Marshal(d); err != nil {
+			return err
+		}
+		if getErr != nil {
+			_, err = c.kv.Create(ctx, doubtKey, data)
+		} else {
+			_, err = c.kv.Update(ctx, doubtKey, data, entry.Revision())
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("tell the workers that the ledger is being rebuilt: %w", cmp.Or(err, context.Cause(ctx)))
 }
 
 // LastAudit returns the summary of the last audit; false where there was none.

@@ -91,7 +91,7 @@ func TestGoldenSmall(t *testing.T) {
 	put(b.names.ControlBucket(), pausePrefix+string(GroupOrder), later(small["pause"]))
 	seen("a later pause", func() bool { return b.control.Pauses()[GroupOrder].Why == want.Why })
 
-	if err := b.control.Doubt(t.Context(), at); err != nil {
+	if err := b.control.Settle(t.Context(), "audit-1", at); err != nil {
 		t.Fatal(err)
 	}
 	if got := stored(b.names.ControlBucket(), doubtKey); got != small["doubt"] {

@@ -133,6 +133,9 @@ func (d *Driver) step(ctx context.Context, r *Record, a Action) (*Record, error)
 			if r.Kind == Disconnect {
 				return r.expireRelease(a.N, a.Token, d.Clock.Now())
 			}
+			if r.reservingBy(a.N, a.Token) {
+				return r.expireReserving(a.N, a.Token, d.Settings, d.Clock.Now())
+			}
 			return r.expire(a.N, a.Token, d.Clock.Now())
 		})
 	case ActPoll:

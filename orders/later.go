@@ -157,6 +157,9 @@ func (r *Record) keepsLater() bool {
 	for i := range r.Purchases {
 		p := &r.Purchases[i]
 		n += len(p.Later)
+		if p.Reserving != nil {
+			n += len(p.Reserving.Later)
+		}
 		for j := range p.Posts {
 			n += len(p.Posts[j].Later)
 		}

@@ -12,7 +12,7 @@ import (
 
 // laterPaths are the parts of a record in which a later version may add fields.
 var laterPaths = []string{
-	"", "ask", "purchases.0", "purchases.0.posts.0", "purchases.0.orders.0", "releases.0", "releases.0.post", "late.0", "cancel", "outcome", "history.0",
+	"", "ask", "purchases.0", "purchases.0.posts.0", "purchases.0.orders.0", "purchases.0.reserving", "releases.0", "releases.0.post", "late.0", "cancel", "outcome", "history.0",
 }
 
 // object returns the JSON object at a path; nil where there is none.

@@ -36,6 +36,10 @@ func (d *Driver) logLook(r *Record, f LookFact) {
 
 func (d *Driver) logPost(r *Record, p posting, f PostFact) {
 	log := d.entry(r).WithFields(logrus.Fields{"bandwidth_order": f.OrderID, "detail": f.Detail})
+	if p.reservation {
+		log.WithField("state", f.State).Debugf("asked for %s", p.what)
+		return
+	}
 	switch f.State {
 	case PostCreated:
 		log.Infof("placed %s at Bandwidth", p.what)

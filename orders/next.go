@@ -38,7 +38,7 @@ const (
 	ActReload
 	// ActDropLetters: remove the dead letters that a replay made obsolete (P26).
 	ActDropLetters
-	// ActExpire: a claim's time has passed; its POST's outcome is unknown (P12).
+	// ActExpire: a claim's time has passed; its POST's outcome, or its reservation's, is unknown (P12).
 	ActExpire
 	// ActPoll: read the Bandwidth order OrderID.
 	ActPoll
@@ -298,6 +298,9 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		case r.RetryFor >= s.GiveUpAfter:
 			return exhausted(r, s, now)
 		}
+	}
+	if mine != nil && mine.Reserving != nil {
+		return nextOfReserving(r, mine, s, now)
 	}
 	if a, held := heldBack(r, c, s, now); held {
 		return a

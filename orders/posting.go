@@ -19,6 +19,8 @@ type posting struct {
 	settle func(*Record, PostFact) bool
 	// what names it, and unknown says what is done where its outcome is not known.
 	what, unknown string
+	// reservation: it buys nothing, and is logged quietly.
+	reservation bool
 }
 
 // post stores the claim that next adds to r, sends its POST and records what came of it. Everything that creates

@@ -26,6 +26,8 @@ type Purchase struct {
 	Reserve      bool              `json:"reserve,omitempty"`
 	Reservations map[string]string `json:"reservations,omitempty"`
 	Taken        []string          `json:"taken,omitempty"`
+	// Reserving is the claim under which a number is being reserved; nil for none.
+	Reserving *Reserving `json:"reserving,omitempty"`
 	// PortIn says that it is a port-in of Numbers. It can be found by its customer order id alone, and must never be sent a
 	// second time (P18). CarrierModule is whom its numbers are registered with.
 	PortIn        bool   `json:"port_in,omitempty"`
@@ -60,6 +62,18 @@ type Purchase struct {
 	// HeldSince is the time of the outcome of the last generation that sent a POST of this intent; zero until one
 	// has ended.
 	HeldSince time.Time `json:"held_since,omitzero"`
+	// Later holds the fields of a later version, as they were read.
+	Later map[string]json.RawMessage `json:"-"`
+}
+
+// Reserving is the claim of a reservation that is on its way. A second one of the same number would be refused for the
+// first.
+type Reserving struct {
+	Number string `json:"number"`
+	// Token tells this claim from every other one.
+	Token string `json:"token"`
+	// Timeout is the claimer's own time for the call: a worker that has a shorter one waits for it.
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// Later holds the fields of a later version, as they were read.
 	Later map[string]json.RawMessage `json:"-"`
 }

@@ -232,6 +232,10 @@ func (r *Record) Clone() *Record {
 		p.Posts = slices.Clone(p.Posts)
 		p.Orders = slices.Clone(p.Orders)
 		p.Reservations, p.Taken = maps.Clone(p.Reservations), slices.Clone(p.Taken)
+		if p.Reserving != nil {
+			claim := *p.Reserving
+			p.Reserving = &claim
+		}
 	}
 	c.Late = slices.Clone(r.Late)
 	c.StaleLetters = slices.Clone(r.StaleLetters)

@@ -9,15 +9,19 @@ import (
 )
 
 // Reserving comes before the order where a request wants it: the numbers are chosen and written down, each is reserved
-// and its reservation stored, and then the order names numbers and reservations. A reservation costs nothing and ends by
-// itself, so no claim precedes it.
+// and its reservation stored, and then the order names numbers and reservations. A claim is stored before each
+// reservation: a second one of the same number would be refused for the first (5041).
 //
 //	crash or lost reply                       what is left, and what happens then
 //	before the numbers are written down       nothing; the next tick chooses again
+//	claimed, not sent                         the claim; after its time it counts as the next line does
 //	reserved, and not stored or not answered  a reservation that nobody can name, for four hours. Asked again, Bandwidth
 //	                                          says 5041: perhaps our own (P35). A number that is named is ordered without
 //	                                          one, and the order's end says whether it was for sale; one that was found
 //	                                          by criteria is replaced by another
+//	another worker looks at the order         it waits for the claim's end
+//	answered after that                       the reservation is stored; where the order is on its way without it, or has
+//	                                          ended, it is given back
 //	all stored, before the claim              the reservations; the next tick orders with them
 //	the order waits for longer than they last Bandwidth refuses the order for them; it is sent once more without, as a
 //	                                          purchase of its own (P35, P14)
@@ -132,15 +136,48 @@ func (r *Record) choose(names Namer, n int, numbers []string, now time.Time) boo
 	return true
 }
 
-// reservation records what came of the reservation of a number of the purchase n.
-func (r *Record) reservation(n int, number string, f PostFact, s Settings, now time.Time) bool {
+// nextOfReserving waits for a reservation in flight, and after its time takes its outcome for unknown (P12).
+func nextOfReserving(r *Record, p *Purchase, s Settings, now time.Time) Action {
+	if r.WrittenAt.IsZero() {
+		return Action{Kind: ActReload, Why: "the claim's server time is not known"}
+	}
+	if until := r.WrittenAt.Add(max(s.PostTimeout, p.Reserving.Timeout)); now.Before(until) {
+		return wait(until, "a reservation is in flight")
+	}
+	return Action{Kind: ActExpire, N: p.N, Token: p.Reserving.Token}
+}
+
+// reservingBy reports whether the claim of a reservation with this token stands.
+func (r *Record) reservingBy(n int, token string) bool {
+	p := r.purchase(n)
+	return p != nil && p.Reserving != nil && p.Reserving.Token == token
+}
+
+// expireReserving marks a reservation whose time has passed without an answer as unknown.
+func (r *Record) expireReserving(n int, token string, s Settings, now time.Time) bool {
+	if !r.reservingBy(n, token) {
+		return false
+	}
+	number := r.purchase(n).Reserving.Number
+	return r.reservation(n, number, token, PostFact{State: PostUnknown, Detail: "the worker that reserved it did not record an answer in time"}, s, now)
+}
+
+// reservation records what came of the reservation of a number of the purchase n that was claimed with token. It may come
+// late: a reservation that was taken for unknown is stored then (P15).
+func (r *Record) reservation(n int, number, token string, f PostFact, s Settings, now time.Time) bool {
 	p := r.purchase(n)
 	if r.Outcome != nil || p == nil || len(p.Posts) > 0 || p.Generation != r.Generation {
 		return false // the intent is written: it stays as it is (P9)
 	}
+	claimed := r.reservingBy(n, token)
+	if claimed {
+		p.Reserving = nil
+	}
 	if f.State == PostOpen {
-		r.postponed(f, s, now)
-		return true
+		if claimed {
+			r.postponed(f, s, now)
+		}
+		return claimed
 	}
 	id, settled := p.Reservations[number]
 	if settled && (id != "" || f.State != PostCreated) {
@@ -206,24 +243,55 @@ func (d *Driver) choose(ctx context.Context, r *Record, a Action) (*Record, erro
 	})
 }
 
-// reserve reserves one number and stores its reservation.
+// reserve claims a number's reservation, asks for it and stores it. The timer is set past the claim's end first: it brings
+// no other worker to an order that is being worked on, and it is there where this one dies.
 func (d *Driver) reserve(ctx context.Context, r *Record, a Action) (*Record, error) {
 	if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed != nil || err != nil { // P8
 		return postponed, err
 	}
-	detached := context.WithoutCancel(ctx) // what was reserved is stored also while we stop
-	number := a.Numbers[0]
-	fact := d.Carrier.Reserve(detached, number, time.Now().Add(d.Settings.PostTimeout))
-	d.entry(r).WithFields(map[string]any{"number": number, "reservation": fact.OrderID, "detail": fact.Detail}).Debug("reserved a number, or tried to")
-	return d.change(detached, r, func(r *Record) bool { return r.reservation(a.N, number, fact, d.Settings, d.Clock.Now()) })
+	if err := d.Bus.SetTimer(ctx, r.Key, d.Clock.Now().Add(d.Settings.PostTimeout+d.Settings.Lease), r.Revision); err != nil {
+		return nil, fmt.Errorf("set the timer of the order before a reservation: %w", err)
+	}
+	n, number, token := a.N, a.Numbers[0], d.Token()
+	next := r.Clone()
+	claimed := time.Now()
+	next.purchase(n).Reserving = &Reserving{Number: number, Token: token, Timeout: d.Settings.PostTimeout}
+	var got string // the reservation
+	settled, err := d.post(ctx, r, next, posting{
+		claimed: claimed,
+		stands:  func(r *Record) bool { return r.reservingBy(n, token) },
+		send: func(ctx context.Context, _ *Record, sendBy time.Time) PostFact {
+			fact := d.Carrier.Reserve(ctx, number, sendBy)
+			if fact.State == PostCreated {
+				got = string(fact.OrderID)
+			}
+			return fact
+		},
+		settle:      func(r *Record, f PostFact) bool { return r.reservation(n, number, token, f, d.Settings, d.Clock.Now()) },
+		reservation: true, what: "the reservation of " + number, unknown: "it ends by itself",
+	})
+	if err != nil || got == "" {
+		return settled, err
+	}
+	if p := settled.purchase(n); p == nil || p.Reservations[number] != got {
+		d.giveBack(context.WithoutCancel(ctx), r, got) // it came too late: the order is on its way without it, or has ended
+	}
+	return settled, nil
 }
 
 // unreserve gives back what is of no use any more, as well as it can: what is left ends by itself.
 func (d *Driver) unreserve(ctx context.Context, r *Record) {
 	for _, id := range r.idle() {
-		if err := d.Carrier.Unreserve(ctx, id); err != nil {
-			d.entry(r).WithError(err).WithField("reservation", id).Info("a reservation was not given back; it ends by itself")
+		if d.giveBack(ctx, r, id) != nil {
 			return
 		}
 	}
+}
+
+func (d *Driver) giveBack(ctx context.Context, r *Record, id string) error {
+	err := d.Carrier.Unreserve(ctx, id)
+	if err != nil {
+		d.entry(r).WithError(err).WithField("reservation", id).Info("a reservation was not given back; it ends by itself")
+	}
+	return err
 }

@@ -214,3 +214,51 @@ func TestP40_Reservations(t *testing.T) {
 		}
 	})
 }
+
+// beside drives the order as another worker does, between the first reservation and its answer.
+func (w *world) beside(after time.Duration) {
+	w.vendor.onReserve = func() {
+		w.vendor.onReserve = nil
+		time.Sleep(after)
+		w.clock.Observe(time.Now())
+		if err := w.driver().Drive(w.t.Context(), Tick{Key: testKey, At: time.Now()}); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// TestP12_ReservationInFlight: another worker that looks at the order while a reservation is slow waits for its end, and
+// the timer brings none before that.
+func TestP12_ReservationInFlight(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.beside(w.settings.PostTimeout - time.Second)
+		slow := w.vendor.onReserve
+		w.vendor.onReserve = func() {
+			if until := time.Until(w.timers[testKey].at); until < w.settings.PostTimeout {
+				t.Errorf("the timer brings another worker in %s, while the reservation may take %s", until, w.settings.PostTimeout)
+			}
+			slow()
+		}
+		w.run(reservedOf(arrivalOf(both...)))
+		for _, v := range w.check() {
+			t.Error(v)
+		}
+		if r := w.record(); r.Outcome.Outcome != Completed || w.vendor.reserveCalls != 2 || len(w.vendor.posts) != 1 {
+			t.Errorf("ended %s %s after %d reservations and %d POSTs\n%s", r.Outcome.Outcome, r.Outcome.Reason, w.vendor.reserveCalls, len(w.vendor.posts), w.story())
+		}
+	})
+}
+
+// TestP15_LateReservation: a reservation that is answered after its order went on its way without it is given back.
+func TestP15_LateReservation(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.beside(w.settings.PostTimeout + time.Second)
+		w.run(reservedOf(arrivalOf(numberA)))
+		for _, v := range w.check() {
+			t.Error(v)
+		}
+		if r := w.record(); len(w.vendor.posts) != 1 || w.vendor.unreserved != 1 || w.vendor.reservedBy(numberA) != "" {
+			t.Errorf("ended %s %s after %d POSTs; %d given back\n%s", r.Outcome.Outcome, r.Outcome.Reason, len(w.vendor.posts), w.vendor.unreserved, w.story())
+		}
+	})
+}

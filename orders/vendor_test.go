@@ -60,6 +60,7 @@ type bandwidth struct {
 	noReserving  []VendorError // every reservation is refused with it
 	expiresLate  bool          // an order with reservations that have ended is taken, and fails
 	unreserved   int
+	onReserve    func() // happens between a reservation and its answer
 	// course gives the word and the errors of a port-in, by its age; nil: SUBMITTED for runFor, then COMPLETE. An empty word
 	// means that it does not exist any more.
 	course func(o *vorder, age time.Duration) (word string, errs []VendorError)
@@ -135,6 +136,9 @@ func (b *bandwidth) Reserve(_ context.Context, number string, sendBy time.Time) 
 			time.Sleep(time.Until(sendBy))
 			f = PostFact{State: PostUnknown, Detail: "no answer"}
 		}
+	}
+	if b.onReserve != nil {
+		b.onReserve()
 	}
 	if w.dies() {
 		panic(crashed{})

@@ -10,6 +10,7 @@ import (
 
 	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
+	"bandwidthworker/worker"
 	"bandwidthworker/worker/workertest"
 )
 
@@ -127,4 +128,26 @@ func TestReserveDeath(t *testing.T) {
 	if e := w.Final(key, 2); ended(e) != "completed" || len(e.Numbers) != 2 || w.Sim.Bought(numberTwo) != 1 {
 		t.Errorf("the replay ended %q with %v", ended(e), e.Numbers)
 	}
+}
+
+// TestReserveSlow: a reservation that takes longer than the lease is not asked for a second time by another worker, which
+// would be refused for the first.
+func TestReserveSlow(t *testing.T) {
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	patient := func(o *worker.Options) {
+		hurried(o)
+		o.Settings.PostTimeout, o.Settings.SettleWindow = 10*time.Second, 20*time.Second
+	}
+	w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointReserve, Kind: bwfake.Slow, Delay: time.Second, Times: 1})
+	w.Work(patient)
+	w.Work(patient)
+	key := ask(t, w, messages.Provision, reserved(messages.Request{RequestID: "r1", Numbers: []string{number}}))
+	if e := w.Final(key, 1); ended(e) != "completed" {
+		t.Errorf("ended %q without %v", ended(e), e.FailedNumbers)
+	}
+	if n := w.Sim.Calls(bwfake.EndpointReserve); n != 1 {
+		t.Errorf("%d reservations were asked for, want 1", n)
+	}
+	await(t, func() bool { return len(w.Sim.Reservations()) == 0 })
 }

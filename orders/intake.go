@@ -166,7 +166,7 @@ func (r *Record) nextGeneration(a Arrival, s Settings, now time.Time) *Record {
 			p.UnknownSince = since
 			p.Waived = p.Waived || !p.soldOnce() && a.AcceptDouble // P21b: admitted only so
 		} else {
-			p.Numbers, p.Reservations, p.Taken, p.Reserving = nil, nil, nil, nil
+			p.Numbers, p.Reservations, p.Taken, p.Reserving, p.Unanswered = nil, nil, nil, nil, 0
 		}
 	}
 	if c.Outcome.LetterSequence != 0 {

@@ -26,6 +26,8 @@ type Purchase struct {
 	Reserve      bool              `json:"reserve,omitempty"`
 	Reservations map[string]string `json:"reservations,omitempty"`
 	Taken        []string          `json:"taken,omitempty"`
+	// Unanswered counts the reservations that were not answered.
+	Unanswered int `json:"unanswered,omitempty"`
 	// Reserving is the claim under which a number is being reserved; nil for none.
 	Reserving *Reserving `json:"reserving,omitempty"`
 	// PortIn says that it is a port-in of Numbers. It can be found by its customer order id alone, and must never be sent a

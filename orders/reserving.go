@@ -16,9 +16,10 @@ import (
 //	before the numbers are written down       nothing; the next tick chooses again
 //	claimed, not sent                         the claim; after its time it counts as the next line does
 //	reserved, and not stored or not answered  a reservation that nobody can name, for four hours. Asked again, Bandwidth
-//	                                          says 5041: perhaps our own (P35). A number that is named is ordered without
-//	                                          one, and the order's end says whether it was for sale; one that was found
-//	                                          by criteria is replaced by another
+//	                                          says 5041: perhaps our own (P35). The number is ordered without one, and the
+//	                                          order's end says whether it was for sale; by criteria another is ordered
+//	                                          then in its place
+//	no reservation is answered                after three of them the order goes without; no number is given up for it
 //	another worker looks at the order         it waits for the claim's end
 //	answered after that                       the reservation is stored; where the order is on its way without it, or has
 //	                                          ended, it is given back
@@ -30,6 +31,9 @@ import (
 
 // maxTaken bounds the numbers by criteria that could not be reserved before the search for others ends.
 const maxTaken = 200
+
+// maxUnanswered is how many reservations of a purchase may stay without an answer before it goes on without more.
+const maxUnanswered = 3
 
 // aboutNumber reports whether a refusal to reserve is about the number: 5040 there is none such, 5041 it is not
 // available. The codes are Bandwidth's ReservationErrors.
@@ -53,7 +57,7 @@ func (p *Purchase) reserved() bool {
 
 // unreserved returns the first number that is to be reserved before the purchase is sent; empty for none.
 func (p *Purchase) unreserved() string {
-	if !p.Reserve || len(p.Posts) > 0 {
+	if !p.Reserve || len(p.Posts) > 0 || p.Unanswered >= maxUnanswered {
 		return ""
 	}
 	for _, n := range p.Numbers {
@@ -188,13 +192,16 @@ func (r *Record) reservation(n int, number, token string, f PostFact, s Settings
 		p.Reservations = map[string]string{}
 	}
 	p.Reservations[number] = string(f.OrderID)
+	if f.State == PostUnknown {
+		p.Unanswered++
+	}
 	if f.State == PostCreated {
 		return true
 	}
 	if last := len(r.History) - 1; last < 0 || r.History[last].What != "not reserved" { // one line is enough for many
 		r.note(now, "not reserved", number+": "+f.Detail)
 	}
-	if r.Ask.Criteria != nil && (f.State == PostUnknown || aboutNumber(f.Errors)) {
+	if r.Ask.Criteria != nil && aboutNumber(f.Errors) {
 		p.Numbers = slices.DeleteFunc(slices.Clone(p.Numbers), func(x string) bool { return x == number })
 		p.Taken = append(slices.Clone(p.Taken), number)
 		r.Dry = r.Dry || len(p.Taken) >= maxTaken

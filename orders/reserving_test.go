@@ -98,6 +98,10 @@ var reserveScenarios = []scenario{
 		setup: func(w *world) { w.stock(10); w.vendor.grabs = 2 }, want: []string{"completed"}},
 	{name: "reserved by criteria, a reservation's reply lost", arrivals: reserveThree,
 		setup: func(w *world) { w.stock(10); w.vendor.reserving = []reply{answered, lostAfter} }, want: []string{"completed"}},
+	{name: "reserved by criteria, no reservation answered", arrivals: func() []Arrival { return []Arrival{reservedOf(byCriteria(5))} },
+		setup: func(w *world) { w.stock(5); w.vendor.reserving = slices.Repeat([]reply{lostBefore}, 300) }, want: []string{"completed"}},
+	{name: "reserved, no reservation answered", arrivals: reserveBoth,
+		setup: func(w *world) { w.vendor.reserving = slices.Repeat([]reply{lostBefore}, 300) }, want: []string{"completed"}},
 	{name: "reserved by criteria, with too little in stock", arrivals: reserveThree,
 		setup: func(w *world) { w.stock(3); w.vendor.grabs = 1 }, want: []string{"partial incomplete"}},
 	{name: "reserved by criteria, all or nothing, with too little in stock", arrivals: func() []Arrival {
@@ -153,7 +157,9 @@ func TestReserving(t *testing.T) {
 		"reserved, the order's reply lost, and the second POST comes too late": {coids: []string{first, first}},
 		"reserved, refused, and replayed":                                      {coids: []string{first, first + "-2"}},
 		"reserved by criteria, two taken by rivals":                            {coids: []string{first}},
-		"reserved by criteria, a reservation's reply lost":                     {coids: []string{first}, left: 1},
+		"reserved by criteria, a reservation's reply lost":                     {coids: []string{first, first + "-2"}, left: 1},
+		"reserved by criteria, no reservation answered":                        {coids: []string{first}},
+		"reserved, no reservation answered":                                    {coids: []string{first}},
 		"reserved by criteria, with too little in stock":                       {coids: []string{first}},
 		"reserved by criteria, all or nothing, with too little in stock":       {},
 		"reserved by criteria, all or nothing, one taken and replaced":         {coids: []string{first}},
@@ -198,6 +204,18 @@ func TestReservingEnds(t *testing.T) {
 		}
 		if r := w.record(); r.Outcome.Reason != ReasonNoNumbers || w.vendor.reserveCalls != maxTaken || len(w.vendor.posts) != 0 {
 			t.Errorf("ended %s %s after %d reservations and %d POSTs", r.Outcome.Outcome, r.Outcome.Reason, w.vendor.reserveCalls, len(w.vendor.posts))
+		}
+	})
+}
+
+// TestReservingOutage: where no reservation is answered, the order soon goes without any.
+func TestReservingOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.stock(30)
+		w.vendor.reserving = slices.Repeat([]reply{lostBefore}, 300)
+		w.run(reservedOf(byCriteria(20)))
+		if r := w.record(); r.Outcome.Outcome != Completed || w.vendor.reserveCalls != maxUnanswered || len(w.vendor.posts) != 1 || len(r.Purchases[0].Taken) != 0 {
+			t.Errorf("ended %s %s after %d reservations and %d POSTs\n%s", r.Outcome.Outcome, r.Outcome.Reason, w.vendor.reserveCalls, len(w.vendor.posts), w.story())
 		}
 	})
 }

@@ -51,7 +51,9 @@ func TestReserve(t *testing.T) {
 		{name: "named, a reservation's reply is lost before it", request: named, faults: []bwfake.Fault{fault(bwfake.EndpointReserve, bwfake.LoseReplyBefore, 0)},
 			want: "completed", bought: 2, posts: 1, calls: 2},
 		{name: "found, a reservation's reply is lost after it", request: found, faults: []bwfake.Fault{fault(bwfake.EndpointReserve, bwfake.LoseReplyAfter, 0)},
-			want: "completed", bought: 3, posts: 1, calls: 4, left: 1},
+			want: "completed", bought: 3, posts: 2, calls: 4, left: 1},
+		{name: "found, and reservations are out of order", request: found, faults: []bwfake.Fault{{Endpoint: bwfake.EndpointReserve, Kind: bwfake.ErrorBefore, Status: http.StatusInternalServerError}},
+			want: "completed", bought: 3, posts: 1, calls: 3},
 		{name: "named, a reservation is answered without its id", request: named, faults: []bwfake.Fault{fault(bwfake.EndpointReserve, bwfake.NoID, 0)},
 			want: "partial incomplete", bought: 1, posts: 1, calls: 2, left: 1},
 		{name: "named, reservations are forbidden", request: named, faults: []bwfake.Fault{{Endpoint: bwfake.EndpointReserve, Kind: bwfake.ErrorBefore, Status: http.StatusForbidden}},
@@ -96,7 +98,7 @@ func TestReserve(t *testing.T) {
 					ids = append(ids, r.CustomerOrderID)
 				}
 			}
-			if again := c.life != 0; again != (len(ids) == 2) {
+			if again := c.life != 0 || c.calls > c.bought && c.posts > 1; again != (len(ids) == 2) {
 				t.Errorf("the POSTs had the customer order ids %q: only a purchase of its own has another (P14)", ids)
 			}
 		})

@@ -277,8 +277,8 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 	}
 	unclear, expired := r.unclear(), r.expired()
 	over := r.Dry || len(r.SearchErrors) > 0
-	if mine != nil && len(mine.Numbers) > 0 && r.Ask.PartialAllowed {
-		over = false // what could be reserved is ordered, though others were not found
+	if len(expired) > 0 || mine != nil && len(mine.Numbers) > 0 && r.Ask.PartialAllowed {
+		over = false // what is known is ordered, though others were not found: what could be reserved, or was once (P35)
 	}
 	preLook := c.YoungLedger && !begun && (mine == nil || !mine.PreLooked)
 	switch {

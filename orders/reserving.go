@@ -84,9 +84,16 @@ func (p *Purchase) expired() []string {
 		if !o.Final || o.Unclear {
 			return nil
 		}
+		told, general := map[string]bool{}, slices.Clone(o.Errors) // the errors that name no number
 		for code, numbers := range o.Failed {
 			for _, n := range numbers {
-				lost[n] = aboutReservation(code)
+				told[n], lost[n] = true, aboutReservation(code)
+			}
+			general = slices.DeleteFunc(general, func(e VendorError) bool { return e.Code == code })
+		}
+		for _, n := range p.Numbers {
+			if !told[n] && !slices.Contains(o.Completed, n) && refusedReservations(general) {
+				lost[n] = true
 			}
 		}
 	}
@@ -100,7 +107,9 @@ func (r *Record) expired() []string {
 	if n == 0 || r.Purchases[n-1].Generation != r.Generation || r.Unresolved() || r.unclear() {
 		return nil
 	}
-	return r.Purchases[n-1].expired()
+	held := r.Held()
+	out := slices.DeleteFunc(slices.Clone(r.Purchases[n-1].expired()), func(n string) bool { return slices.Contains(held, n) })
+	return out[:min(len(out), r.Short())]
 }
 
 // reserves reports whether the numbers of the next purchase are reserved first. Those that an unanswered POST may hold

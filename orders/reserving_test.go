@@ -116,6 +116,15 @@ var reserveScenarios = []scenario{
 	}, setup: func(w *world) { w.stock(10); w.vendor.grabs = 1 }, want: []string{"completed"}},
 	{name: "reserved by criteria, ended before the order", arrivals: reserveThree,
 		setup: func(w *world) { w.stock(10); expireFirst(w, 3) }, want: []string{"completed"}},
+	{name: "reserved by criteria, too little in stock, ended before the order", arrivals: reserveThree,
+		setup: func(w *world) { w.stock(2); expireFirst(w, 2) }, want: []string{"partial incomplete"}},
+	{name: "reserved by criteria, one taken and none left, ended before the order, put back once", arrivals: reserveThree,
+		setup: func(w *world) {
+			w.stock(3)
+			w.vendor.grabs = 1
+			expireFirst(w, 2)
+			w.vendor.script = []reply{answered, unsent}
+		}, want: []string{"partial incomplete"}},
 	{name: "reserved by criteria, in a young ledger", arrivals: reserveThree, setup: func(w *world) {
 		w.stock(10)
 		w.vendor.grabs = 1
@@ -147,23 +156,25 @@ func TestReserving(t *testing.T) {
 	}{
 		"reserved":                     {coids: []string{first}},
 		"reserved, one held by others": {coids: []string{first}},
-		"reserved, the reply of a reservation lost after it":                   {coids: []string{first}, left: 1},
-		"reserved, and the account may not":                                    {coids: []string{first}},
-		"reserved, ended before the order":                                     {coids: []string{first, first + "-2"}},
-		"reserved, one ended before the order":                                 {coids: []string{first, first + "-2"}},
-		"reserved, ended before the order, which is told late":                 {coids: []string{first, first + "-2"}},
-		"reserved, ended before the order, and the second is refused":          {coids: []string{first, first + "-2"}},
-		"reserved, the order's reply lost before creation":                     {coids: []string{first, first}},
-		"reserved, the order's reply lost, and the second POST comes too late": {coids: []string{first, first}},
-		"reserved, refused, and replayed":                                      {coids: []string{first, first + "-2"}},
-		"reserved by criteria, two taken by rivals":                            {coids: []string{first}},
-		"reserved by criteria, a reservation's reply lost":                     {coids: []string{first, first + "-2"}, left: 1},
-		"reserved by criteria, no reservation answered":                        {coids: []string{first}},
-		"reserved, no reservation answered":                                    {coids: []string{first}},
-		"reserved by criteria, with too little in stock":                       {coids: []string{first}},
-		"reserved by criteria, all or nothing, with too little in stock":       {},
-		"reserved by criteria, all or nothing, one taken and replaced":         {coids: []string{first}},
-		"reserved by criteria, ended before the order":                         {coids: []string{first, first + "-2"}},
+		"reserved, the reply of a reservation lost after it":                                   {coids: []string{first}, left: 1},
+		"reserved, and the account may not":                                                    {coids: []string{first}},
+		"reserved, ended before the order":                                                     {coids: []string{first, first + "-2"}},
+		"reserved, one ended before the order":                                                 {coids: []string{first, first + "-2"}},
+		"reserved, ended before the order, which is told late":                                 {coids: []string{first, first + "-2"}},
+		"reserved, ended before the order, and the second is refused":                          {coids: []string{first, first + "-2"}},
+		"reserved, the order's reply lost before creation":                                     {coids: []string{first, first}},
+		"reserved, the order's reply lost, and the second POST comes too late":                 {coids: []string{first, first}},
+		"reserved, refused, and replayed":                                                      {coids: []string{first, first + "-2"}},
+		"reserved by criteria, two taken by rivals":                                            {coids: []string{first}},
+		"reserved by criteria, a reservation's reply lost":                                     {coids: []string{first, first + "-2"}, left: 1},
+		"reserved by criteria, no reservation answered":                                        {coids: []string{first}},
+		"reserved, no reservation answered":                                                    {coids: []string{first}},
+		"reserved by criteria, with too little in stock":                                       {coids: []string{first}},
+		"reserved by criteria, all or nothing, with too little in stock":                       {},
+		"reserved by criteria, all or nothing, one taken and replaced":                         {coids: []string{first}},
+		"reserved by criteria, ended before the order":                                         {coids: []string{first, first + "-2"}},
+		"reserved by criteria, too little in stock, ended before the order":                    {coids: []string{first, first + "-2"}},
+		"reserved by criteria, one taken and none left, ended before the order, put back once": {coids: []string{first, first + "-2", first + "-2"}},
 		unknownAndReplayed: {coids: []string{first, first + "-2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,4 +290,44 @@ func TestP15_LateReservation(t *testing.T) {
 			t.Errorf("ended %s %s after %d POSTs; %d given back\n%s", r.Outcome.Outcome, r.Outcome.Reason, len(w.vendor.posts), w.vendor.unreserved, w.story())
 		}
 	})
+}
+
+// TestP35_WhichNumbers: those that an order lost for their reservations are ordered once more, whether it names them or
+// not, and nothing that is held by now.
+func TestP35_WhichNumbers(t *testing.T) {
+	const numberC = "+19195550077"
+	for name, c := range map[string]struct {
+		first, second PollFact // of two orders of one purchase
+		want          []string
+	}{
+		"failed, and names no number": {first: PollFact{Status: "FAILED", Errors: []VendorError{{Code: "5043"}}}, want: []string{numberA, numberB, numberC}},
+		"failed for another reason":   {first: PollFact{Status: "FAILED", Errors: []VendorError{{Code: "5043"}, {Code: "5016"}}}},
+		"some bought, and names none": {first: PollFact{Status: "PARTIAL", Completed: []string{numberB}, Errors: []VendorError{{Code: "5043"}}}, want: []string{numberA, numberC}},
+		"one named for another reason": {first: PollFact{Status: "FAILED", Errors: []VendorError{{Code: "5043"}, {Code: "5005"}}, FailedNumbers: []FailedNumber{{numberA, "5005"}}},
+			want: []string{numberB, numberC}},
+		"another order brought it": {
+			first:  PollFact{Status: "PARTIAL", Completed: []string{numberA}, FailedNumbers: []FailedNumber{{numberB, "5043"}, {numberC, "5005"}}},
+			second: PollFact{Status: "PARTIAL", Completed: []string{numberB}, FailedNumbers: []FailedNumber{{numberA, "5005"}, {numberC, "5005"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				r := NewRecord(reservedOf(arrivalOf(numberA, numberB, numberC)), time.Now())
+				p := r.plan(goldenNames(), r.Ask.Numbers)
+				p.Reservations = map[string]string{numberA: "r1", numberB: "r2", numberC: "r3"}
+				r.claim(1, "t", time.Now(), time.Now())
+				r.settle(1, "t", PostFact{State: PostCreated, OrderID: "o1"}, w.settings, time.Now())
+				for i, f := range []PollFact{c.first, c.second} {
+					if f.Status != "" {
+						f.ID, f.OrderID = fmt.Sprint("poll", i), OrderID(fmt.Sprint("o", i+1))
+						p.adopt(f.OrderID, "", w.settings, time.Now())
+						r.polled(f, w.settings, time.Now())
+					}
+				}
+				a := Next(r, Conditions{Provisioning: true}, w.settings, time.Now().Add(time.Hour))
+				if !slices.Equal(r.expired(), c.want) || (a.Kind == ActPlace) != (len(c.want) > 0) || a.Kind == ActPlace && !slices.Equal(a.Numbers, c.want) {
+					t.Errorf("%v are ordered once more, by %+v; want %v", r.expired(), a, c.want)
+				}
+			})
+		})
+	}
 }

@@ -17,6 +17,8 @@ type Conditions struct {
 	// OrdersHeldUntil and ReadsHeldUntil are fleet-wide pauses of the groups ORDER and HISTORY; zero: none.
 	OrdersHeldUntil time.Time
 	ReadsHeldUntil  time.Time
+	// OrdersRefused: Bandwidth refuses orders, and the next one is the probe. Nothing is reserved before it is through.
+	OrdersRefused bool
 	// ReleasesHeldUntil is that of the group DISCONNECT, PortInsHeldUntil that of PORT_IN.
 	ReleasesHeldUntil time.Time
 	PortInsHeldUntil  time.Time
@@ -310,7 +312,7 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		a.Numbers = expired // P35
 	} else if r.Ask.Criteria != nil && !r.Ask.Backorder {
 		switch {
-		case mine != nil && len(mine.Numbers) > 0 && !r.wantsMore(mine):
+		case mine != nil && len(mine.Numbers) > 0 && !r.wantsMore(mine, c):
 			a.Numbers = mine.Numbers // P13: the same intent, sent again
 		case unresolved:
 			// P21: the same numbers and no others, which are sold once.
@@ -327,7 +329,7 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 	switch reserve := mine == nil && r.reserves() || mine != nil && mine.Reserve; {
 	case reserve && (mine == nil || a.Find > 0):
 		a.Kind = ActChoose
-	case reserve && mine.unreserved() != "":
+	case reserve && mine.unreserved() != "" && !c.OrdersRefused:
 		a.Kind, a.Numbers = ActReserve, []string{mine.unreserved()}
 	}
 	if c.YoungLedger && (mine == nil || !mine.PreLooked) {

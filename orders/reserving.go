@@ -118,9 +118,10 @@ func (r *Record) reserves() bool {
 	return r.Ask.Reserve && !r.Ask.Backorder && !r.Unresolved() && len(r.expired()) == 0
 }
 
-// wantsMore reports whether others are to be searched for in place of numbers that could not be reserved.
-func (r *Record) wantsMore(p *Purchase) bool {
-	return p.Reserve && len(p.Posts) == 0 && p.unreserved() == "" && len(p.Numbers) < r.Short() && !r.Dry && len(r.SearchErrors) == 0
+// wantsMore reports whether others are to be searched for in place of numbers that could not be reserved, once no more
+// are to be.
+func (r *Record) wantsMore(p *Purchase, c Conditions) bool {
+	return p.Reserve && len(p.Posts) == 0 && (p.unreserved() == "" || c.OrdersRefused) && len(p.Numbers) < r.Short() && !r.Dry && len(r.SearchErrors) == 0
 }
 
 // choose writes the numbers of a purchase down that are to be reserved: a new one for n 0, and otherwise beside those
@@ -262,7 +263,7 @@ func (d *Driver) choose(ctx context.Context, r *Record, a Action) (*Record, erro
 // reserve claims a number's reservation, asks for it and stores it. The timer is set past the claim's end first: it brings
 // no other worker to an order that is being worked on, and it is there where this one dies.
 func (d *Driver) reserve(ctx context.Context, r *Record, a Action) (*Record, error) {
-	if postponed, err := d.prepare(ctx, r, d.Carrier.Prepare); postponed != nil || err != nil { // P8
+	if postponed, err := d.prepare(ctx, r, d.Carrier.PrepareReserve); postponed != nil || err != nil { // P8
 		return postponed, err
 	}
 	if err := d.Bus.SetTimer(ctx, r.Key, d.Clock.Now().Add(d.Settings.PostTimeout+d.Settings.Lease), r.Revision); err != nil {

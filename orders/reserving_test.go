@@ -331,3 +331,33 @@ func TestP35_WhichNumbers(t *testing.T) {
 		})
 	}
 }
+
+// TestReservingRefused: while Bandwidth refuses orders, one that would reserve can be the probe: it goes without what it
+// has not reserved yet. By criteria, all or nothing, it still orders no less than it asks for.
+func TestReservingRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		c := Conditions{Provisioning: true, OrdersRefused: true}
+		r := NewRecord(reservedOf(arrivalOf(both...)), time.Now())
+		p := r.plan(goldenNames(), r.Ask.Numbers)
+		p.Reservations = map[string]string{numberA: "r1"}
+		if a := Next(r, c, w.settings, time.Now()); a.Kind != ActPlace || a.N != 1 {
+			t.Errorf("named: %+v", a)
+		}
+		a := reservedOf(byCriteria(3))
+		a.Ask.PartialAllowed = false
+		r = NewRecord(a, time.Now())
+		p = r.plan(goldenNames(), []string{numberA, numberB})
+		p.Taken = []string{"+19195550077"}
+		if a := Next(r, c, w.settings, time.Now()); a.Kind != ActChoose || a.Find != 1 {
+			t.Errorf("by criteria: %+v", a)
+		}
+		p.Numbers = append(p.Numbers, "+19195550078")
+		if a := Next(r, c, w.settings, time.Now()); a.Kind != ActPlace || len(a.Numbers) != 3 {
+			t.Errorf("by criteria, all chosen: %+v", a)
+		}
+		c.OrdersRefused = false
+		if a := Next(r, c, w.settings, time.Now()); a.Kind != ActReserve {
+			t.Errorf("not refused: %+v", a)
+		}
+	})
+}

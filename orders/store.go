@@ -55,6 +55,8 @@ type Carrier interface {
 	// Prepare waits for everything that a POST could wait for: pace and access token (P8). It returns a [*HoldError]
 	// when purchases are held back for longer than it is worth waiting for.
 	Prepare(ctx context.Context) error
+	// PrepareReserve is Prepare for a reservation. While orders are refused it returns a [*HoldError].
+	PrepareReserve(ctx context.Context) error
 	// Reserve reserves a number, once: created with the reservation's id in place of an order's, or refused, or unknown.
 	// Empty means that nothing was sent, or that it is to be sent again. It sends nothing after sendBy.
 	Reserve(ctx context.Context, number string, sendBy time.Time) PostFact

@@ -229,6 +229,8 @@ func (b *bandwidth) Prepare(context.Context) error {
 	return nil
 }
 
+func (b *bandwidth) PrepareReserve(ctx context.Context) error { return b.Prepare(ctx) }
+
 func (b *bandwidth) Place(_ context.Context, p Purchase, sendBy time.Time) PostFact {
 	w := b.w
 	if w.dies() {

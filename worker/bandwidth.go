@@ -60,6 +60,11 @@ func (c *carrier) prepare(ctx context.Context, group Group) error {
 	if err := c.control.Enter(ctx, group); err != nil {
 		return err
 	}
+	return c.authorize(ctx, group)
+}
+
+// authorize waits for the access token of a call of the group.
+func (c *carrier) authorize(ctx context.Context, group Group) error {
 	err := c.client.Authorize(ctx)
 	if bwclient.IsCredentials(err) {
 		why := fmt.Sprintf("Bandwidth refuses the credentials: %v", err)
@@ -114,10 +119,20 @@ func orderOf(p orders.Purchase) (bwclient.Order, error) {
 	return o, err
 }
 
-// answer classifies what a POST of a group gave.
+// answer classifies what a POST of a group gave. One that was taken, or refused for what it asks for, ends a pause of the
+// group.
 func (c *carrier) answer(ctx context.Context, group Group, created bwclient.Created, err error) orders.PostFact {
-	if err == nil {
+	fact := c.classify(ctx, group, created, err)
+	answered := err == nil || bwclient.StatusOf(err) != 0 // an order that breaks a limit was never sent
+	if answered && (fact.State == orders.PostCreated || fact.State == orders.PostRefused) {
 		c.control.Passed(ctx, group)
+	}
+	return fact
+}
+
+// classify is answer, and ends no pause.
+func (c *carrier) classify(ctx context.Context, group Group, created bwclient.Created, err error) orders.PostFact {
+	if err == nil {
 		return orders.PostFact{State: orders.PostCreated, OrderID: orders.OrderID(created.OrderID), Status: created.Status, Errors: details(created.Errors)}
 	}
 	fact := orders.PostFact{Detail: err.Error(), Errors: vendorErrors(err)}
@@ -141,9 +156,6 @@ func (c *carrier) answer(ctx context.Context, group Group, created bwclient.Crea
 	case bwclient.NotSent(err):
 		// Nothing left this machine: the same intent is tried again (P13).
 	default:
-		if status != 0 { // an answer, and not an order that breaks a limit and was never sent
-			c.control.Passed(ctx, group)
-		}
 		fact.State = orders.PostRefused
 		if len(fact.Errors) == 0 { // say at least what happened: 402 has no body, and what breaks a limit was never sent
 			fact.Errors = []orders.VendorError{{Code: string(messages.ReasonRejected), Description: cut(fact.Detail, maxSearchText)}}

@@ -11,9 +11,31 @@ import (
 	"bandwidthworker/orders"
 )
 
+// PrepareReserve is Prepare for a reservation, which is no probe: whether orders are taken is for an order to find out.
+func (c *carrier) PrepareReserve(ctx context.Context) error {
+	if !c.sandbox && c.control.Refusing(GroupOrder) {
+		return &orders.HoldError{Until: c.clock.Now(), Why: "Bandwidth takes no orders, and a reservation does not show whether it does again"}
+	}
+	return c.prepareAside(ctx)
+}
+
+// prepareAside waits for pace, pauses and access token of a call that counts among the orders and is none.
+func (c *carrier) prepareAside(ctx context.Context) error {
+	if c.sandbox {
+		return errors.New("this worker is a sandbox: no reservation leaves it, and none is given back")
+	}
+	if err := c.writes.wait(ctx, c.clock); err != nil {
+		return err
+	}
+	if until := c.control.HeldUntil(GroupOrder); !until.IsZero() {
+		return &orders.HoldError{Until: until, Why: "orders are paused"}
+	}
+	return c.authorize(ctx, GroupOrder)
+}
+
 // Reserve reserves a number. Its calls count in the group ORDER: Bandwidth's guide to rate limits does not name them. A
 // 403 or 404 is a refusal of the reservation alone, and no sign that the fleet may not order: the order itself shows
-// that.
+// that. Nor does a reservation end a pause.
 func (c *carrier) Reserve(ctx context.Context, number string, sendBy time.Time) orders.PostFact {
 	if c.sandbox {
 		return orders.PostFact{Detail: "this worker is a sandbox: no reservation leaves it"}
@@ -22,15 +44,12 @@ func (c *carrier) Reserve(ctx context.Context, number string, sendBy time.Time) 
 	if status := bwclient.StatusOf(err); status == http.StatusForbidden || status == http.StatusNotFound {
 		return orders.PostFact{State: orders.PostRefused, Detail: err.Error(), Errors: vendorErrors(err)}
 	}
-	return c.answer(ctx, GroupOrder, bwclient.Created{OrderID: bwclient.OrderID(id)}, err)
+	return c.classify(ctx, GroupOrder, bwclient.Created{OrderID: bwclient.OrderID(id)}, err)
 }
 
-// Unreserve gives a reservation back. One that has ended is no error.
+// Unreserve gives a reservation back. One that has ended is no error. It is neither a probe nor the end of a pause.
 func (c *carrier) Unreserve(ctx context.Context, reservation string) error {
-	if c.sandbox {
-		return errors.New("this worker is a sandbox: it gives nothing back")
-	}
-	if err := c.Prepare(ctx); err != nil {
+	if err := c.prepareAside(ctx); err != nil {
 		return err
 	}
 	err := c.client.Unreserve(ctx, bwclient.ReservationID(reservation))

@@ -193,6 +193,13 @@ func (c *Control) HeldUntil(group Group) time.Time {
 	}
 }
 
+// Refusing reports whether a group waits for a probe: Bandwidth refused its calls, and has taken none since.
+func (c *Control) Refusing(group Group) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pauses[group].Kind == PauseRefused
+}
+
 // Enter asks to send a call of a group. It returns an [*orders.HoldError] while the group is paused. Of a group that
 // Bandwidth refused, it lets one caller through each probeEvery: the probe.
 func (c *Control) Enter(ctx context.Context, group Group) error {

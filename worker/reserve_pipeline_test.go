@@ -1,12 +1,14 @@
 package worker_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"bandwidthworker/bwclient/bwfake"
 	"bandwidthworker/messages"
@@ -152,4 +154,27 @@ func TestReserveSlow(t *testing.T) {
 		t.Errorf("%d reservations were asked for, want 1", n)
 	}
 	await(t, func() bool { return len(w.Sim.Reservations()) == 0 })
+}
+
+// TestReserveIsNoProbe: where Bandwidth refused orders, a lone order that would reserve is the probe itself, without
+// reservations.
+func TestReserveIsNoProbe(t *testing.T) {
+	t.Parallel()
+	w := workertest.Start(t, workertest.Options{})
+	kv, err := w.JS.KeyValue(t.Context(), w.Names.ControlBucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Put(t.Context(), "pause.ORDER", []byte(`{"kind":"refused","until":"2020-01-01T00:00:00Z","why":"403","since":"2020-01-01T00:00:00Z"}`)); err != nil {
+		t.Fatal(err)
+	}
+	w.Work(brisk)
+	key := ask(t, w, messages.Provision, reserved(messages.Request{RequestID: "r1", Numbers: []string{number}}))
+	if e := w.Final(key, 1); ended(e) != "completed" || w.Sim.Calls(bwfake.EndpointReserve) != 0 {
+		t.Errorf("ended %q after %d reservations", ended(e), w.Sim.Calls(bwfake.EndpointReserve))
+	}
+	await(t, func() bool {
+		_, err := kv.Get(t.Context(), "pause.ORDER")
+		return errors.Is(err, jetstream.ErrKeyNotFound)
+	})
 }

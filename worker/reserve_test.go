@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -71,5 +72,47 @@ func TestUnreserve(t *testing.T) {
 	}
 	if err := s.carrier().Unreserve(t.Context(), "x"); err == nil || len(s.sim.Requests()) != 0 {
 		t.Errorf("a sandbox gives back: %v, %d calls", err, len(s.sim.Requests()))
+	}
+}
+
+// TestReservationsAndPauses: while Bandwidth refuses orders nothing is reserved, and neither a reservation that was on its
+// way nor what is given back ends the pause or takes the probe's turn.
+func TestReservationsAndPauses(t *testing.T) {
+	b := newBed(t, nil)
+	c := b.carrier()
+	kept := b.reserve()
+	if kept.State != orders.PostCreated {
+		t.Fatalf("%+v", kept)
+	}
+	c.control.probeEvery = 0 // the probe is due at once
+	c.control.Refused(t.Context(), GroupOrder, "403 on POST /orders")
+	c.control.probeEvery = time.Hour
+	refusing := func(after string) {
+		t.Helper()
+		if !c.control.Refusing(GroupOrder) || !c.control.HeldUntil(GroupOrder).IsZero() {
+			t.Errorf("after %s: the pause stands: %t, the next probe is at %s; it is due", after, c.control.Refusing(GroupOrder), c.control.HeldUntil(GroupOrder))
+		}
+	}
+	var hold *orders.HoldError
+	if err := c.PrepareReserve(t.Context()); !errors.As(err, &hold) {
+		t.Errorf("a reservation is prepared: %v", err)
+	}
+	refusing("a reservation was held back")
+	if err := c.Unreserve(t.Context(), string(kept.OrderID)); err != nil || len(b.sim.Reservations()) != 0 {
+		t.Errorf("%v, and %v stands", err, b.sim.Reservations())
+	}
+	refusing("one was given back")
+	for range 2 { // the second is refused: 5041
+		b.reserve()
+		refusing("a reservation")
+	}
+	b.sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointReserve, Kind: bwfake.ErrorBefore, Status: http.StatusForbidden})
+	b.reserve()
+	refusing("a reservation that is forbidden")
+	if err := c.Prepare(t.Context()); err != nil {
+		t.Errorf("the order that is the probe: %v", err)
+	}
+	if err := c.Unreserve(t.Context(), string(kept.OrderID)); !errors.As(err, &hold) {
+		t.Errorf("given back between two probes: %v", err)
 	}
 }

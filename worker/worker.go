@@ -188,9 +188,9 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 			return orders.Conditions{
 				Sandbox: o.Sandbox, Provisioning: o.Provisioning, CarrierDisabled: o.CarrierDisabled,
 				OrdersHeldUntil: control.HeldUntil(GroupOrder), ReadsHeldUntil: control.HeldUntil(GroupHistory), ReleasesHeldUntil: control.HeldUntil(GroupDisconnect),
-				PortInsHeldUntil: control.HeldUntil(GroupPortIn),
-				YoungLedger:      o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard || w.doubting(o.LedgerGuard),
-				DoubtedAt:        w.doubted(),
+				PortInsHeldUntil: control.HeldUntil(GroupPortIn), OrdersRefused: control.Refusing(GroupOrder),
+				YoungLedger: o.LedgerGuard > 0 && clock.Now().Sub(created) < o.LedgerGuard || w.doubting(o.LedgerGuard),
+				DoubtedAt:   w.doubted(),
 			}
 		},
 		Token: uuid.NewString,

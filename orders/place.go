@@ -39,6 +39,12 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 		}
 		numbers = found
 	}
+	// P35: what still stands would keep its number from an order that does not name it.
+	for _, id := range r.standing(a.N, numbers, d.Clock.Now()) {
+		if err := d.giveBack(ctx, r, id); err != nil {
+			return d.held(ctx, r, err)
+		}
+	}
 	// P8: whatever can wait is waited for before the intent is written.
 	prepare := d.Carrier.Prepare
 	if r.Kind == PortIn {
@@ -46,9 +52,6 @@ func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error
 	}
 	if postponed, err := d.prepare(ctx, r, prepare); postponed != nil || err != nil {
 		return postponed, err
-	}
-	if len(r.expired()) > 0 {
-		d.unreserve(ctx, r) // what still stands would keep its number from the order that names no reservation (P35)
 	}
 	token := d.Token()
 	next := r.Clone()

@@ -65,10 +65,14 @@ func (d *Driver) post(ctx context.Context, r, next *Record, p posting) (*Record,
 // prepare waits for everything that a POST could wait for (P8). Where that fails for a reason of its own, it counts as a
 // try that sent nothing, and the record as it is then is returned; nil means: go on.
 func (d *Driver) prepare(ctx context.Context, r *Record, wait func(context.Context) error) (*Record, error) {
-	err := wait(ctx)
-	if err == nil {
-		return nil, nil
+	if err := wait(ctx); err != nil {
+		return d.held(ctx, r, err)
 	}
+	return nil, nil
+}
+
+// held decides what becomes of a step that could not begin for err: nothing was sent.
+func (d *Driver) held(ctx context.Context, r *Record, err error) (*Record, error) {
 	var hold *HoldError
 	if errors.As(err, &hold) {
 		return nil, err

@@ -25,7 +25,7 @@ import (
 //	                                          ended, it is given back
 //	all stored, before the claim              the reservations; the next tick orders with them
 //	the order waits for longer than they last Bandwidth refuses the order for them; it is sent once more without, as a
-//	                                          purchase of its own (P35, P14)
+//	                                          purchase of its own (P35, P14), once what still stands is given back
 //	the order has ended without a number      its reservation, which is given back before the outcome is marked
 //	                                          published; where that fails it ends by itself
 
@@ -122,6 +122,30 @@ func (r *Record) reserves() bool {
 // are to be.
 func (r *Record) wantsMore(p *Purchase, c Conditions) bool {
 	return p.Reserve && len(p.Posts) == 0 && (p.unreserved() == "" || c.OrdersRefused) && len(p.Numbers) < r.Short() && !r.Dry && len(r.SearchErrors) == 0
+}
+
+// reservationLife is how long a reservation lasts.
+const reservationLife = 4 * time.Hour
+
+// standing returns the reservations that may still keep some of numbers from the purchase n: earlier ones of this
+// generation named them, no POST of theirs is unresolved, and their time is not over.
+func (r *Record) standing(n int, numbers []string, now time.Time) []string {
+	if p := r.purchase(n); p != nil && len(p.Numbers) > 0 {
+		numbers = p.Numbers
+	}
+	var out []string
+	for i := range r.Purchases {
+		p := &r.Purchases[i]
+		if p.N == n || p.Generation != r.Generation || len(p.Posts) == 0 || p.unresolved() > 0 || now.Sub(p.Posts[0].ClaimedAt) >= reservationLife {
+			continue
+		}
+		for _, number := range numbers {
+			if id := p.Reservations[number]; id != "" {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
 }
 
 // choose writes the numbers of a purchase down that are to be reserved: a new one for n 0, and otherwise beside those

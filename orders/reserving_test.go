@@ -361,3 +361,36 @@ func TestReservingRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestP35_GivenBackFirst: the order without reservations waits until what still stands of them was given back, for as
+// long as it can stand.
+func TestP35_GivenBackFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		outage time.Duration
+		waits  time.Duration
+	}{"a short outage": {10 * time.Minute, 10 * time.Minute}, "no end of it": {100 * time.Hour, reservationLife}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				var first, second time.Time
+				w.vendor.script = []reply{refusedReservation} // of one of the two, say; both stand
+				w.onPost = func() {
+					if first, second = second, time.Now(); first.IsZero() {
+						return
+					}
+					if got := second.Sub(first); got < c.waits || got > c.waits+w.settings.PollMaxInterval*2 {
+						t.Errorf("it was sent once more after %s, want %s", got, c.waits)
+					}
+				}
+				begin := time.Now()
+				w.vendor.keepsReserved = func() bool { return time.Since(begin) < c.outage }
+				w.run(reservedOf(arrivalOf(both...)))
+				for _, v := range w.check() {
+					t.Error(v)
+				}
+				if r := w.record(); r.Outcome.Outcome != Completed || len(w.vendor.posts) != 2 {
+					t.Errorf("ended %s %s after %d POSTs\n%s", r.Outcome.Outcome, r.Outcome.Reason, len(w.vendor.posts), w.story())
+				}
+			})
+		})
+	}
+}

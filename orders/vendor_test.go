@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,7 +61,9 @@ type bandwidth struct {
 	noReserving  []VendorError // every reservation is refused with it
 	expiresLate  bool          // an order with reservations that have ended is taken, and fails
 	unreserved   int
-	onReserve    func() // happens between a reservation and its answer
+	// keepsReserved reports whether nothing can be given back now; nil: all can be.
+	keepsReserved func() bool
+	onReserve     func() // happens between a reservation and its answer
 	// course gives the word and the errors of a port-in, by its age; nil: SUBMITTED for runFor, then COMPLETE. An empty word
 	// means that it does not exist any more.
 	course func(o *vorder, age time.Duration) (word string, errs []VendorError)
@@ -150,6 +153,9 @@ func (b *bandwidth) Reserve(_ context.Context, number string, sendBy time.Time) 
 func (b *bandwidth) Unreserve(_ context.Context, id string) error {
 	if b.w.dies() {
 		panic(crashed{})
+	}
+	if b.keepsReserved != nil && b.keepsReserved() {
+		return errors.New("500")
 	}
 	for n, r := range b.reservations {
 		if r.id == id {

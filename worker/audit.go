@@ -111,13 +111,13 @@ func Audit(ctx context.Context, o AuditOptions) (AuditSummary, error) {
 	}
 	if o.Rebuild {
 		if a.listed > 0 && a.ours == 0 && a.summary.Orders == 0 {
-			return AuditSummary{}, fmt.Errorf("Bandwidth's list has %d orders and none of the order_name_prefix %s: nothing was restored; run the rebuild with the prefix under which the orders were made", a.listed, o.OrderNamePrefix)
+			return AuditSummary{}, fmt.Errorf("the list at Bandwidth has %d orders and none of the order_name_prefix %s: nothing was restored; run the rebuild with the prefix under which the orders were made", a.listed, o.OrderNamePrefix)
 		}
 		if err := a.settle(ctx); err != nil {
 			return AuditSummary{}, err
 		}
 		if a.listed == 0 && o.Since.IsZero() && o.Until.IsZero() {
-			return AuditSummary{}, errors.New("Bandwidth's list has no orders, so nothing was restored: if the account has some, its list is not to be had now; run the rebuild again")
+			return AuditSummary{}, errors.New("the list at Bandwidth has no orders, so nothing was restored: if the account has some, its list is not to be had now; run the rebuild again")
 		}
 	}
 	if err := a.compareLedger(ctx); err != nil {
@@ -297,7 +297,7 @@ func (a *auditor) believable() error {
 	if a.ours > 0 || a.summary.Orders > 0 || a.summary.Unlisted == 0 {
 		return nil
 	}
-	return fmt.Errorf("Bandwidth's list has %d orders between these dates and none of this order_name_prefix (%s), but %d of the ledger's that are on the account: what else it leaves out cannot be told; try again, and look whether order_name_prefix was changed",
+	return fmt.Errorf("the list at Bandwidth has %d orders between these dates and none of this order_name_prefix (%s), but %d of the ledger's that are on the account: what else it leaves out cannot be told; try again, and look whether order_name_prefix was changed",
 		a.listed, a.OrderNamePrefix, a.summary.Unlisted)
 }
 

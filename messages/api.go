@@ -28,7 +28,7 @@ type NumberEntry struct {
 	// Key is that of the order that brought the number into this state, BandwidthOrderID Bandwidth's id.
 	Key              string `json:"key"`
 	BandwidthOrderID string `json:"bandwidth_order_id,omitempty"`
-	// Since is the time of that order's outcome.
+	// Since is when the order was sent, of a released number when it was given back, of a port-in when that was sent.
 	Since time.Time `json:"since"`
 }
 

@@ -31,7 +31,8 @@ type Holding struct {
 	// Key is the order that brought the number into this state, OrderID Bandwidth's.
 	Key     ID      `json:"key"`
 	OrderID OrderID `json:"bandwidth_order_id,omitempty"`
-	// Since is the server's time of the outcome that brought it.
+	// Since is the server's time from which on the fact may hold: that of the claim of the order that brought it, so that a
+	// late reading cannot undo a release (P36).
 	Since time.Time `json:"since"`
 }
 

@@ -145,7 +145,7 @@ var all = []mutation{
 	},
 	{
 		rule: "P21b", what: "a replay that may buy twice needs no header", file: "orders/intake.go",
-		edits: [][2]string{{"if r.unresolved(p) && !p.soldOnce() && !a.AcceptDouble {", "if false {"}},
+		edits: [][2]string{{"if (r.unresolved(p) && !p.soldOnce() || p.PortIn && r.inTheDark(p)) && !a.AcceptDouble {", "if false {"}},
 		runs:  `P21b: a backorder of which nobody knows`,
 	},
 	{

@@ -33,7 +33,13 @@ type posting struct {
 //	POST sent, crash or lost reply         the same; what it created is looked for (P16, P17, P34)
 //	answered, crash before the record      the same
 //	answered, another wrote the record     the answer is merged as a fact (P15)
+//
+// A worker that is stopping finishes this step once its claim is on the way: only the step's own deadlines end it.
 func (d *Driver) post(ctx context.Context, r, next *Record, p posting) (*Record, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	ctx = context.WithoutCancel(ctx) // a write that is given up may have been stored: an open claim that nobody sends
 	revision, err := d.Store.Update(ctx, next)
 	if err != nil {
 		// P10: look for our own token before anything else.
@@ -48,14 +54,12 @@ func (d *Driver) post(ctx context.Context, r, next *Record, p posting) (*Record,
 	}
 
 	// The point of no return: from here every path, crash included, leaves a record that someone will look at.
-	// A worker that is stopping finishes this step: only its own deadline ends it.
-	detached := context.WithoutCancel(ctx)
 	fact := PostFact{Detail: "writing the intent took too long; nothing was sent"}
 	if !passed(p.claimed, d.Settings.PostTimeout/2) {
-		fact = p.send(detached, next, p.claimed.Add(d.Settings.PostTimeout)) // P11
+		fact = p.send(ctx, next, p.claimed.Add(d.Settings.PostTimeout)) // P11
 	}
 	d.logPost(next, p, fact)
-	settled, err := d.change(detached, next, func(r *Record) bool { return p.settle(r, fact) })
+	settled, err := d.change(ctx, next, func(r *Record) bool { return p.settle(r, fact) })
 	if err != nil {
 		return nil, fmt.Errorf("%s ended as %q (Bandwidth order %q), but that could not be recorded; %s: %w", p.what, fact.State, fact.OrderID, p.unknown, err)
 	}

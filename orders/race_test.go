@@ -195,6 +195,39 @@ func TestP9_StoppedBetweenClaimAndPost(t *testing.T) {
 	})
 }
 
+// givenUp is a store that stores what it is asked to, and does not hear of it where the context is done meanwhile.
+type givenUp struct{ Store }
+
+func (g givenUp) Update(ctx context.Context, r *Record) (uint64, error) {
+	revision, err := g.Store.Update(context.WithoutCancel(ctx), r)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	return revision, err
+}
+
+// TestP9_StoppedDuringTheClaim: the same while the claim is being stored.
+func TestP9_StoppedDuringTheClaim(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.stored(NewRecord(arrivalOf("+19195550001"), time.Now()))
+		d := w.driver()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		d.Store = givenUp{attentive{meddled{w, func(r *Record) {
+			if _, post := r.openPost(); post != nil {
+				cancel()
+			}
+		}}}}
+		if err := d.Drive(ctx, Tick{Key: testKey, At: time.Now(), Revision: r.Revision}); err == nil && !w.timerSet() {
+			t.Error("a worker that was stopped acks its tick without a timer")
+		}
+		got := w.record()
+		if len(w.vendor.posts) != 1 || got.Unresolved() || len(got.Purchases[0].Orders) != 1 {
+			t.Errorf("%d POSTs, %+v", len(w.vendor.posts), got.Purchases)
+		}
+	})
+}
+
 // TestP9_StoppedDuringThePost: the same while the POST is under way.
 func TestP9_StoppedDuringThePost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -43,7 +43,8 @@ var all = []mutation{
 	{
 		rule: "P5", what: "a tick that finds no record is acked", file: "orders/driver.go",
 		edits: [][2]string{{"return d.rearm(ctx, t.Key, t, d.Clock.Now().Add(d.Settings.PollMinInterval), t.Revision)", "return nil"}},
-		runs:  `P5: the tick finds no record`,
+		unit:  [2]string{"./orders", "TestP5_"},
+		why:   "whether a tick finds its record is a matter of moments: the run of that name notices it by chance only",
 	},
 	{
 		rule: "P6", what: "orders are not entered among the open ones", file: "orders/intake.go",
@@ -115,7 +116,8 @@ var all = []mutation{
 	{
 		rule: "P18", what: "the second POST does not wait for the settle window and five looks", file: "orders/next.go",
 		edits: [][2]string{{"p.Looks >= looksNeeded && p.LateLooks >= 1 && !p.NumbersForbidden", "!p.NumbersForbidden"}},
-		runs:  `P18: the order is created late`,
+		unit:  [2]string{"./orders", "TestP18_"},
+		why:   "exact numbers are sold once, so a second POST that comes too early mostly costs no money: the run of that name notices it by chance only",
 	},
 	{
 		rule: "P19", what: "a refused second POST decides about the first", file: "orders/purchase.go",

@@ -93,8 +93,12 @@ func (m mutation) apply() ([]byte, error) {
 	return data, nil
 }
 
-// limit bounds one mutation.
-const limit = 4 * time.Minute
+const (
+	// limit bounds one mutation.
+	limit = 4 * time.Minute
+	// tries is how often its runs may miss it.
+	tries = 3
+)
 
 // caught builds the tests with the mutation, runs them, and returns what noticed it. The copy is an overlay: the tree
 // stays as it is.
@@ -131,9 +135,14 @@ func (m mutation) caught(ctx context.Context, dir string) (string, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("the mutated code does not compile: %w\n%s", err, out)
 	}
-	run := exec.CommandContext(ctx, program, append(args, "-test.timeout", limit.String())...)
-	run.Dir = filepath.Join(root, pkg)
-	out, err := run.CombinedOutput()
+	var out []byte
+	for range tries { // what a run notices may hang on a moment
+		run := exec.CommandContext(ctx, program, append(args, "-test.timeout", limit.String())...)
+		run.Dir = filepath.Join(root, pkg)
+		if out, err = run.CombinedOutput(); err != nil {
+			break
+		}
+	}
 	_ = os.Remove(program)
 	var exit *exec.ExitError
 	switch {

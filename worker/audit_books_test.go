@@ -23,6 +23,7 @@ func TestAudit_PortIn(t *testing.T) {
 	w := workertest.Start(t, workertest.Options{})
 	w.Work(hurried)
 	w.Final(ask(t, w, messages.PortIn, bringIn("p1", "+19195550101")), 1)
+	atRest(t, w)
 	if s, found := audit(t, w, atOnce); s.Differences() != 0 || len(found) != 0 || s.Records != 0 {
 		t.Errorf("%+v\n%+v", s, found)
 	}
@@ -38,6 +39,7 @@ func TestAudit_EmptyList(t *testing.T) {
 		t.Errorf("no order of ours, and none in the ledger: %+v", s)
 	}
 	w.Final(w.Provision("mine", "+19195550101"), 1)
+	atRest(t, w)
 	w.Sim.SellElsewhere("+19195550103", "East-coast-Kazoo-aaaaaaaaaaaaaaaaaaaa") // unknown to the ledger
 	w.Sim.Inject(bwfake.Fault{Endpoint: bwfake.EndpointList, Kind: bwfake.ErrorBefore, Status: http.StatusNotFound, Times: 1})
 	o, _ := auditing(w, atOnce)

@@ -1,8 +1,6 @@
 package bwfake
 
 import (
-	"encoding/xml"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,17 +10,13 @@ import (
 // changeOrder serves PUT /orders/{id}: of an order that waits for stock it changes the names, and with CloseOrder ends
 // the waiting.
 func (s *Server) changeOrder(x *exchange) {
-	var root element
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, 1<<20))
-	if err != nil {
-		x.drop() // the request did not come in whole
-	}
-	if !x.isXML() {
+	root, readable := x.document("Order", maxChange)
+	switch {
+	case !x.isXML():
 		x.empty(http.StatusUnsupportedMediaType)
 		return
-	}
-	if xml.Unmarshal(body, &root) != nil || root.XMLName.Local != "Order" {
-		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
+	case !readable:
+		x.broken()
 		return
 	}
 	if e := s.change(x.r.PathValue("id"), &root); e != nil {
@@ -32,12 +26,6 @@ func (s *Server) changeOrder(x *exchange) {
 		return
 	}
 	x.reply(http.StatusOK, xmlHead+"<OrderResponse/>")
-}
-
-// isXML reports whether the request says that its body is XML.
-func (x *exchange) isXML() bool {
-	media := x.r.Header.Get("Content-Type")
-	return strings.HasPrefix(media, "application/xml") || strings.HasPrefix(media, "text/xml")
 }
 
 func (s *Server) change(id string, root *element) *apiError {

@@ -1,8 +1,6 @@
 package bwfake
 
 import (
-	"encoding/xml"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -47,23 +45,8 @@ func (s *Server) Releases() []Release {
 
 // createDisconnect serves POST /disconnects.
 func (s *Server) createDisconnect(x *exchange) {
-	var root element
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, 4<<20))
-	if err != nil {
-		x.drop() // the request did not come in whole
-	}
-	unreadable := xml.Unmarshal(body, &root) != nil || root.XMLName.Local != "DisconnectTelephoneNumberOrder"
-	x.coid, _ = root.get("CustomerOrderId")
-	x.fate = s.fault(x.r.Method, EndpointDisconnect, x.coid)
-	if x.before(s) {
-		return
-	}
-	switch {
-	case !x.isXML():
-		x.empty(http.StatusUnsupportedMediaType)
-		return
-	case unreadable:
-		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
+	root, ok := s.posted(x, EndpointDisconnect, "DisconnectTelephoneNumberOrder")
+	if !ok {
 		return
 	}
 	d, errs := readDisconnect(&root)

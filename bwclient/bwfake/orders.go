@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -96,17 +95,13 @@ type apiError struct{ code, description, number string }
 
 // createOrder serves POST /orders.
 func (s *Server) createOrder(x *exchange) {
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, 4<<20))
-	if err != nil {
-		x.drop() // the request did not come in whole
-	}
-	var root element
-	if media := x.r.Header.Get("Content-Type"); !strings.HasPrefix(media, "application/xml") && !strings.HasPrefix(media, "text/xml") {
+	root, readable := x.document("Order", maxPosted)
+	switch {
+	case !x.isXML():
 		x.empty(http.StatusUnsupportedMediaType)
 		return
-	}
-	if err := xml.Unmarshal(body, &root); err != nil || root.XMLName.Local != "Order" {
-		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
+	case !readable:
+		x.broken()
 		return
 	}
 	x.coid, _ = root.get("CustomerOrderId")
@@ -116,7 +111,7 @@ func (s *Server) createOrder(x *exchange) {
 	}
 	o, refused, missing := s.readOrder(&root)
 	if missing { // an order without a type's wrapper makes the vendor fail
-		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
+		x.broken()
 		return
 	}
 	if len(refused) > 0 {

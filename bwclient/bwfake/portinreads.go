@@ -82,32 +82,19 @@ func (s *Server) listPortIns(x *exchange) {
 		}
 	}
 	s.mu.Unlock()
-	if len(visible) == 0 {
-		switch s.opts.EmptyList {
-		case http.StatusNoContent:
-			x.empty(http.StatusNoContent)
-			return
-		case http.StatusNotFound:
-			x.notFound()
-			return
-		}
+	part, next, ok := paged(s, x, visible, func(e entry) string { return e.p.id }, page, size)
+	if !ok {
+		return
 	}
-	start := 0
-	if page != "1" {
-		if start = slices.IndexFunc(visible, func(e entry) bool { return e.p.id == page }); start < 0 {
-			start = len(visible)
-		}
-	}
-	end := min(start+size, len(visible))
 	var b strings.Builder
 	b.WriteString(xmlHead + "<LNPResponseWrapper>")
 	tag(&b, "TotalCount", strconv.Itoa(len(visible)))
-	if end < len(visible) {
+	if next != "" {
 		b.WriteString("<Links>")
-		tag(&b, "next", "Link=<https://dashboard.bandwidth.com:443/v1.0/accounts/"+s.opts.AccountID+"/portins?page="+visible[end].p.id+"&size="+strconv.Itoa(size)+`>;rel="next";`)
+		tag(&b, "next", "Link=<https://dashboard.bandwidth.com:443/v1.0/accounts/"+s.opts.AccountID+"/portins?page="+next+"&size="+strconv.Itoa(size)+`>;rel="next";`)
 		b.WriteString("</Links>")
 	}
-	for _, e := range visible[start:end] {
+	for _, e := range part {
 		b.WriteString("<lnpPortInfoForGivenStatus>")
 		tag(&b, "accountId", s.opts.AccountID)
 		tag(&b, "CountOfTNs", strconv.Itoa(len(e.p.asked)))

@@ -1,8 +1,6 @@
 package bwfake
 
 import (
-	"encoding/xml"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -148,23 +146,8 @@ func (s *Server) settlePortIns(now time.Time) {
 
 // createPortIn serves POST /portins.
 func (s *Server) createPortIn(x *exchange) {
-	var root element
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, 4<<20))
-	if err != nil {
-		x.drop() // the request did not come in whole
-	}
-	unreadable := xml.Unmarshal(body, &root) != nil || root.XMLName.Local != "LnpOrder"
-	x.coid, _ = root.get("CustomerOrderId")
-	x.fate = s.fault(x.r.Method, EndpointPortIn, x.coid)
-	if x.before(s) {
-		return
-	}
-	switch {
-	case !x.isXML():
-		x.empty(http.StatusUnsupportedMediaType)
-		return
-	case unreadable:
-		x.write(http.StatusInternalServerError, "text/html", "<html><body>Internal Server Error</body></html>")
+	root, ok := s.posted(x, EndpointPortIn, "LnpOrder")
+	if !ok {
 		return
 	}
 	p, errs := s.readPortIn(&root)

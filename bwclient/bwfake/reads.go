@@ -62,36 +62,23 @@ func (s *Server) listOrders(x *exchange) {
 		visible[i], words[&snapshot] = &snapshot, o.state(now)
 	}
 	s.mu.Unlock()
-	if len(visible) == 0 {
-		switch s.opts.EmptyList {
-		case http.StatusNoContent:
-			x.empty(http.StatusNoContent)
-			return
-		case http.StatusNotFound:
-			x.notFound()
-			return
-		}
+	part, next, ok := paged(s, x, visible, func(o *order) string { return o.id }, page, size)
+	if !ok {
+		return
 	}
-	start := 0
-	if page != "1" {
-		if start = slices.IndexFunc(visible, func(o *order) bool { return o.id == page }); start < 0 {
-			start = len(visible)
-		}
-	}
-	end := min(start+size, len(visible))
 	var b strings.Builder
 	b.WriteString(xmlHead + "<ResponseSelectWrapper><ListOrderIdUserIdDate>")
 	tag(&b, "TotalCount", strconv.Itoa(len(visible)))
-	if end < len(visible) {
+	if next != "" {
 		link := func(name, page string) {
 			tag(&b, name, "Link=<https://dashboard.bandwidth.com 443/v1.0/accounts/"+s.opts.AccountID+"/orders?page="+page+"&size="+strconv.Itoa(size)+`>;rel="`+name+`";`)
 		}
 		b.WriteString("<Links>")
 		link("first", "1")
-		link("next", visible[end].id)
+		link("next", next)
 		b.WriteString("</Links>")
 	}
-	for _, o := range visible[start:end] {
+	for _, o := range part {
 		b.WriteString("<OrderIdUserIdDate>")
 		tag(&b, "CountOfTNs", strconv.Itoa(len(o.bought)))
 		if o.coid != "" && (x.fate == nil || x.fate.Kind != NoCustomerOrderID) {

@@ -1,8 +1,6 @@
 package bwfake
 
 import (
-	"encoding/xml"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,11 +64,7 @@ func (s *Server) isReserved(number string) bool {
 
 // createReservation serves POST /tnreservation: 201 without a body.
 func (s *Server) createReservation(x *exchange) {
-	var root element
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, 1<<20))
-	if err != nil {
-		x.drop() // the request did not come in whole
-	}
+	root, readable := x.document("Reservation", maxChange)
 	if !x.isXML() {
 		x.empty(http.StatusUnsupportedMediaType)
 		return
@@ -78,7 +72,7 @@ func (s *Server) createReservation(x *exchange) {
 	refuse := func(code, text string) {
 		x.write(http.StatusBadRequest, "application/xml", reservationRefusal(code, text))
 	}
-	if xml.Unmarshal(body, &root) != nil || root.XMLName.Local != "Reservation" || len(root.Children) != 1 {
+	if !readable || len(root.Children) != 1 {
 		refuse("5044", "Reservation object is invalid.")
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/xml"
 	"net/http"
-	"time"
 )
 
 // Closing is what an order is called when it is closed. Give both as they are: what is left out is not sent, and the
@@ -39,24 +38,16 @@ func (c *Client) CloseOrder(ctx context.Context, id OrderID, o Closing) error {
 	if err != nil {
 		return k.invalid(err)
 	}
-	sendBy := time.Now().Add(c.timeout)
-	waiting, cancel := context.WithDeadline(ctx, sendBy)
-	defer cancel()
-	if err := c.auth.authorize(waiting); err != nil {
-		return k.unauthorized(err)
-	}
-	a, failed := c.send(ctx, k, data, sendBy)
-	if failed != nil {
-		failed.Creation = NotCreated // whatever came of it: closing creates nothing
-		return failed
+	a, err := c.alter(ctx, k, data)
+	if err != nil {
+		return err
 	}
 	ok := (a.StatusCode == http.StatusOK || a.StatusCode == http.StatusNoContent) && a.readErr == nil
 	_, unreadable := parseAs(a.body, orderForm.root)
 	if ok && (len(bytes.TrimSpace(a.body)) == 0 || unreadable == nil && !listsErrors(a.body)) {
 		return nil
 	}
-	e := c.refusal(k, a)
-	e.Creation = NotCreated
+	e := c.notAltered(k, a)
 	if ok && len(e.Details) == 0 {
 		e.Err = unreadable
 	}

@@ -105,6 +105,30 @@ func (c *Client) create(ctx context.Context, k call, f form, data []byte, sendBy
 	return c.created(k, f, a)
 }
 
+// alter sends a request that changes what there is and creates nothing, once, whatever comes of it. It blocks for
+// [Config.GetTimeout] at the most.
+func (c *Client) alter(ctx context.Context, k call, data []byte) (answer, error) {
+	sendBy := time.Now().Add(c.timeout)
+	waiting, cancel := context.WithDeadline(ctx, sendBy)
+	defer cancel()
+	if err := c.auth.authorize(waiting); err != nil {
+		return answer{}, k.unauthorized(err)
+	}
+	a, failed := c.send(ctx, k, data, sendBy)
+	if failed != nil {
+		failed.Creation = NotCreated
+		return answer{}, failed
+	}
+	return a, nil
+}
+
+// notAltered is [Client.refusal] of a request that creates nothing.
+func (c *Client) notAltered(k call, a answer) *Error {
+	e := c.refusal(k, a)
+	e.Creation = NotCreated
+	return e
+}
+
 // created reads the answer to a POST. Where its body could not be read, Location can still name what was created.
 func (c *Client) created(k call, f form, a answer) (Created, error) {
 	var root *node

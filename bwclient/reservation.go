@@ -91,21 +91,12 @@ func (c *Client) Unreserve(ctx context.Context, id ReservationID) error {
 	if err != nil {
 		return err
 	}
-	sendBy := time.Now().Add(c.timeout)
-	waiting, cancel := context.WithDeadline(ctx, sendBy)
-	defer cancel()
-	if err := c.auth.authorize(waiting); err != nil {
-		return k.unauthorized(err)
-	}
-	a, failed := c.send(ctx, k, nil, sendBy)
-	if failed != nil {
-		failed.Creation = NotCreated // whatever came of it: giving back creates nothing
-		return failed
+	a, err := c.alter(ctx, k, nil)
+	if err != nil {
+		return err
 	}
 	if a.StatusCode == http.StatusOK || a.StatusCode == http.StatusNoContent {
 		return nil
 	}
-	e := c.refusal(k, a)
-	e.Creation = NotCreated
-	return e
+	return c.notAltered(k, a)
 }

@@ -119,7 +119,7 @@ func Next(r *Record, c Conditions, s Settings, now time.Time) Action {
 		return nextRelease(r, c, s, now)
 	}
 	if p, post := r.openPost(); post != nil {
-		return nextOfClaim(r, p, post, s, now)
+		return nextOfClaim(r, p.N, post.Token, post.Timeout, "a POST is in flight", s, now)
 	}
 	if a, ok := nextClose(r, c, now); ok {
 		return a
@@ -148,17 +148,17 @@ func finish(now time.Time, outcome, reason, detail string) Action {
 
 func wait(until time.Time, why string) Action { return Action{Kind: ActWait, Until: until, Why: why} }
 
-// nextOfClaim waits for a claim in flight, and after its time takes its POST's outcome for unknown. It never posts
-// under another's claim (P12).
-func nextOfClaim(r *Record, p *Purchase, post *Post, s Settings, now time.Time) Action {
+// nextOfClaim waits for the n-th claim in flight, of an order, a disconnect or a reservation, and after its time takes
+// its outcome for unknown. It never posts under another's claim (P12).
+func nextOfClaim(r *Record, n int, token string, timeout time.Duration, why string, s Settings, now time.Time) Action {
 	if r.WrittenAt.IsZero() {
 		return Action{Kind: ActReload, Why: "the claim's server time is not known"}
 	}
 	// The claim was written at WrittenAt or before, by the server's clock, and its moment was taken before that.
-	if until := r.WrittenAt.Add(max(s.PostTimeout, post.Timeout)); now.Before(until) {
-		return wait(until, "a POST is in flight")
+	if until := r.WrittenAt.Add(max(s.PostTimeout, timeout)); now.Before(until) {
+		return wait(until, why)
 	}
-	return Action{Kind: ActExpire, N: p.N, Token: post.Token}
+	return Action{Kind: ActExpire, N: n, Token: token}
 }
 
 // nextRead decides on polls and looks. While an order runs at Bandwidth there is nothing else to decide (P21a).
@@ -302,7 +302,7 @@ func nextPurchase(r *Record, c Conditions, s Settings, now time.Time) Action {
 		}
 	}
 	if mine != nil && mine.Reserving != nil {
-		return nextOfReserving(r, mine, s, now)
+		return nextOfClaim(r, mine.N, mine.Reserving.Token, mine.Reserving.Timeout, "a reservation is in flight", s, now)
 	}
 	if a, held := heldBack(r, c, s, now); held {
 		return a

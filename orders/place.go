@@ -5,18 +5,21 @@ import (
 	"time"
 )
 
-// search finds the numbers of a purchase by criteria. Nothing was claimed yet: a crash here leaves nothing behind. It
-// returns no numbers where the record, as it is then, says what is to be done instead.
-func (d *Driver) search(ctx context.Context, r *Record, a Action) (numbers []string, next *Record, err error) {
+// numbers returns those of a purchase, which it searches for where they are not named. Nothing was claimed yet: a crash
+// here leaves nothing behind. Where instead is not nil it is the record as it is then, which says what is to be done.
+func (d *Driver) numbers(ctx context.Context, r *Record, a Action) (numbers []string, instead *Record, err error) {
+	if a.Find == 0 {
+		return a.Numbers, nil, nil
+	}
 	f := d.Carrier.Find(ctx, r.Ask.Criteria, a.Find, r.Tried())
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
 	if f.enough(a.Find, r.Ask.PartialAllowed) {
-		return f.Numbers, r, nil
+		return f.Numbers, nil, nil
 	}
-	next, err = d.change(ctx, r, func(r *Record) bool { return r.searched(f, d.Settings, d.Clock.Now()) })
-	return nil, next, err
+	instead, err = d.change(ctx, r, func(r *Record) bool { return r.searched(f, d.Settings, d.Clock.Now()) })
+	return nil, instead, err
 }
 
 // pretend finds the numbers of a sandbox order.
@@ -31,13 +34,9 @@ func (d *Driver) pretend(ctx context.Context, r *Record, a Action) (*Record, err
 // place claims a purchase and sends its POST: see [Driver.post] for what a crash leaves behind. What it created is found
 // by its customer order id (P17).
 func (d *Driver) place(ctx context.Context, r *Record, a Action) (*Record, error) {
-	numbers := a.Numbers
-	if a.Find > 0 {
-		found, next, err := d.search(ctx, r, a)
-		if err != nil || len(found) == 0 {
-			return next, err
-		}
-		numbers = found
+	numbers, instead, err := d.numbers(ctx, r, a)
+	if err != nil || instead != nil {
+		return instead, err
 	}
 	// P35: what still stands would keep its number from an order that does not name it.
 	for _, id := range r.standing(a.N, numbers, d.Clock.Now()) {

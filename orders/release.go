@@ -155,13 +155,7 @@ func nextRelease(r *Record, c Conditions, s Settings, now time.Time) Action {
 	if rel := r.lastRelease(); rel != nil {
 		switch {
 		case rel.Post.State == PostOpen:
-			if r.WrittenAt.IsZero() {
-				return Action{Kind: ActReload, Why: "the claim's server time is not known"}
-			}
-			if until := r.WrittenAt.Add(max(s.PostTimeout, rel.Post.Timeout)); now.Before(until) {
-				return wait(until, "a POST is in flight")
-			}
-			return Action{Kind: ActExpire, N: rel.N, Token: rel.Post.Token}
+			return nextOfClaim(r, rel.N, rel.Post.Token, rel.Post.Timeout, "a POST is in flight", s, now)
 		case rel.Post.State == PostCreated && !rel.Final:
 			if now.Before(rel.NextPollAt) {
 				return wait(rel.NextPollAt, "Bandwidth is asked again then")

@@ -107,8 +107,12 @@ func (r *Record) expired() []string {
 	if n == 0 || r.Purchases[n-1].Generation != r.Generation || r.Unresolved() || r.unclear() {
 		return nil
 	}
+	out := slices.Clone(r.Purchases[n-1].expired())
+	if len(out) == 0 {
+		return nil
+	}
 	held := r.Held()
-	out := slices.DeleteFunc(slices.Clone(r.Purchases[n-1].expired()), func(n string) bool { return slices.Contains(held, n) })
+	out = slices.DeleteFunc(out, func(n string) bool { return slices.Contains(held, n) })
 	return out[:min(len(out), r.Short())]
 }
 
@@ -172,17 +176,6 @@ func (r *Record) choose(names Namer, n int, numbers []string, now time.Time) boo
 	}
 	r.note(now, "reserving", fmt.Sprintf("%d numbers", len(numbers)))
 	return true
-}
-
-// nextOfReserving waits for a reservation in flight, and after its time takes its outcome for unknown (P12).
-func nextOfReserving(r *Record, p *Purchase, s Settings, now time.Time) Action {
-	if r.WrittenAt.IsZero() {
-		return Action{Kind: ActReload, Why: "the claim's server time is not known"}
-	}
-	if until := r.WrittenAt.Add(max(s.PostTimeout, p.Reserving.Timeout)); now.Before(until) {
-		return wait(until, "a reservation is in flight")
-	}
-	return Action{Kind: ActExpire, N: p.N, Token: p.Reserving.Token}
 }
 
 // reservingBy reports whether the claim of a reservation with this token stands.
@@ -267,13 +260,9 @@ func (r *Record) idle() []string {
 
 // choose searches for the numbers of a purchase where they are not named, and writes them down.
 func (d *Driver) choose(ctx context.Context, r *Record, a Action) (*Record, error) {
-	numbers := a.Numbers
-	if a.Find > 0 {
-		found, next, err := d.search(ctx, r, a)
-		if err != nil || len(found) == 0 {
-			return next, err
-		}
-		numbers = found
+	numbers, next, err := d.numbers(ctx, r, a)
+	if err != nil || next != nil {
+		return next, err
 	}
 	generation, purchases := r.Generation, len(r.Purchases)
 	return d.change(ctx, r, func(r *Record) bool {

@@ -129,24 +129,22 @@ func (l *Ledger) Get(ctx context.Context, key orders.ID) (*orders.Record, error)
 	if err != nil {
 		return nil, err
 	}
-	r, err := orders.Unmarshal(entry.Value())
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s, key %s, revision %d: %w", entry.Bucket(), key, entry.Revision(), err)
-	}
-	r.Revision, r.WrittenAt = entry.Revision(), entry.Created().UTC()
-	return r, nil
+	return decode(entry)
 }
 
 // Create stores a new record and returns its revision, or [orders.ErrConflict].
 func (l *Ledger) Create(ctx context.Context, r *orders.Record) (uint64, error) {
-	data, err := r.Marshal()
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
 	// Update with revision 0 is the plain "must not exist"; the library's Create would try again over a deleted key.
-	return l.put(ctx, r.Key, data, 0)
+	return l.put(ctx, r, func(ctx context.Context, data []byte) (uint64, error) {
+		return l.records.Update(ctx, string(r.Key), data, 0)
+	})
+}
+
+// Update replaces the record read at r.Revision and returns the new revision, or [orders.ErrConflict].
+func (l *Ledger) Update(ctx context.Context, r *orders.Record) (uint64, error) {
+	return l.put(ctx, r, func(ctx context.Context, data []byte) (uint64, error) {
+		return l.records.Update(ctx, string(r.Key), data, r.Revision)
+	})
 }
 
 // Renewed is a Ledger that also creates a record under a key that was deleted, over the marker that stands there. A
@@ -155,6 +153,13 @@ type Renewed struct{ *Ledger }
 
 // Create stores a new record and returns its revision, or [orders.ErrConflict].
 func (l Renewed) Create(ctx context.Context, r *orders.Record) (uint64, error) {
+	return l.put(ctx, r, func(ctx context.Context, data []byte) (uint64, error) {
+		return l.records.Create(ctx, string(r.Key), data)
+	})
+}
+
+// put writes a record, and sees by its revision whether the bucket is still the same one.
+func (l *Ledger) put(ctx context.Context, r *orders.Record, write func(context.Context, []byte) (uint64, error)) (uint64, error) {
 	data, err := r.Marshal()
 	if err != nil {
 		return 0, err
@@ -162,32 +167,11 @@ func (l Renewed) Create(ctx context.Context, r *orders.Record) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	before := l.known()
-	revision, err := l.records.Create(ctx, string(r.Key), data)
+	revision, err := write(ctx, data)
 	if err == nil {
 		l.written(before, revision)
 	}
 	return revision, conflict(err)
-}
-
-// put writes a record over a revision, 0 for none.
-func (l *Ledger) put(ctx context.Context, key orders.ID, data []byte, over uint64) (uint64, error) {
-	before := l.known()
-	revision, err := l.records.Update(ctx, string(key), data, over)
-	if err == nil {
-		l.written(before, revision)
-	}
-	return revision, conflict(err)
-}
-
-// Update replaces the record read at r.Revision and returns the new revision, or [orders.ErrConflict].
-func (l *Ledger) Update(ctx context.Context, r *orders.Record) (uint64, error) {
-	data, err := r.Marshal()
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	return l.put(ctx, r.Key, data, r.Revision)
 }
 
 // opened is an entry of the index.

@@ -29,7 +29,7 @@ const (
 	bookPause = time.Second
 )
 
-// entry is an order in Bandwidth's list.
+// bookEntry is an order in Bandwidth's list.
 type bookEntry struct {
 	orders.Listed
 	Count int // of numbers

@@ -48,7 +48,8 @@ func TestMutations(t *testing.T) {
 		return
 	}
 	if !*mutateFlag {
-		t.Skip("every mutation fits the code; -mutate runs them")
+		t.Log("every mutation fits the code; -mutate runs them")
+		return
 	}
 	began := time.Now()
 	var mu sync.Mutex

@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -87,96 +86,6 @@ type vorder struct {
 	closed  bool
 }
 
-// reservation is of a number.
-type reservation struct {
-	id    string
-	until time.Time
-}
-
-// reservedBy returns the reservation of a number that stands.
-func (b *bandwidth) reservedBy(n string) string {
-	if r := b.reservations[n]; time.Now().Before(r.until) {
-		return r.id
-	}
-	return ""
-}
-
-// Reserve holds a number for four hours.
-func (b *bandwidth) Reserve(_ context.Context, number string, sendBy time.Time) PostFact {
-	w := b.w
-	if w.dies() {
-		panic(crashed{})
-	}
-	kind := answered
-	if b.reserveCalls < len(b.reserving) {
-		kind = b.reserving[b.reserveCalls]
-	}
-	b.reserveCalls++
-	var f PostFact
-	switch {
-	case kind == unsent:
-		f = PostFact{Detail: "dial: refused"}
-	case kind == limited:
-		f = PostFact{Detail: "429", Paused: true, RetryAt: w.clock.Now().Add(time.Minute)}
-	case kind == lostBefore:
-		f = PostFact{State: PostUnknown, Detail: "no answer"}
-	case b.noReserving != nil:
-		f = PostFact{State: PostRefused, Detail: "400", Errors: b.noReserving}
-	case b.holder(number) != "" || b.reservedBy(number) != "":
-		f = PostFact{State: PostRefused, Detail: "400", Errors: []VendorError{{Code: "5041", Description: "not available"}}}
-	default:
-		life := b.reserveLife
-		if life == 0 {
-			life = 4 * time.Hour
-		}
-		r := reservation{id: fmt.Sprintf("r%d", b.reserveCalls), until: time.Now().Add(life)}
-		if b.reservations == nil {
-			b.reservations = map[string]reservation{}
-		}
-		b.reservations[number] = r
-		f = PostFact{State: PostCreated, OrderID: OrderID(r.id)}
-		if kind == lostAfter {
-			time.Sleep(time.Until(sendBy))
-			f = PostFact{State: PostUnknown, Detail: "no answer"}
-		}
-	}
-	if b.onReserve != nil {
-		b.onReserve()
-	}
-	if w.dies() {
-		panic(crashed{})
-	}
-	return f
-}
-
-// Unreserve lets a number go.
-func (b *bandwidth) Unreserve(_ context.Context, id string) error {
-	if b.w.dies() {
-		panic(crashed{})
-	}
-	if b.keepsReserved != nil && b.keepsReserved() {
-		return errors.New("500")
-	}
-	for n, r := range b.reservations {
-		if r.id == id {
-			b.unreserved++
-			delete(b.reservations, n)
-		}
-	}
-	return nil
-}
-
-// gone returns the numbers whose reservations, as the purchase names them, have ended.
-func (b *bandwidth) gone(p Purchase) []string {
-	var out []string
-	for _, n := range p.Numbers {
-		if id := p.Reservations[n]; id != "" && b.reservedBy(n) != id {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
 // fill gives a backorder what is in stock by now.
 func (b *bandwidth) fill(o *vorder) {
 	stock := b.stock
@@ -234,8 +143,6 @@ func (b *bandwidth) Prepare(context.Context) error {
 	}
 	return nil
 }
-
-func (b *bandwidth) PrepareReserve(ctx context.Context) error { return b.Prepare(ctx) }
 
 func (b *bandwidth) Place(_ context.Context, p Purchase, sendBy time.Time) PostFact {
 	w := b.w
@@ -367,118 +274,6 @@ func (b *bandwidth) Poll(_ context.Context, id OrderID) PollFact {
 		}
 	}
 	return f
-}
-
-// Holders tells who holds numbers: of this model only those in owners are held.
-func (b *bandwidth) Holders(_ context.Context, numbers []string) HoldersFact {
-	if b.w.dies() {
-		panic(crashed{})
-	}
-	if len(b.holders) > 0 {
-		f := b.holders[0]
-		b.holders = b.holders[1:]
-		return f
-	}
-	f := HoldersFact{Holders: map[string]Holder{}}
-	for _, n := range numbers {
-		f.Holders[n] = Holder{OrderID: b.owners[n]}
-	}
-	return f
-}
-
-func (b *bandwidth) PrepareRelease(ctx context.Context) error { return b.Prepare(ctx) }
-
-// Release gives back what is held.
-func (b *bandwidth) Release(_ context.Context, rel Release, _ ReleaseOptions, sendBy time.Time) PostFact {
-	w := b.w
-	if w.dies() {
-		panic(crashed{})
-	}
-	kind := answered
-	if len(b.releases) < len(b.script) {
-		kind = b.script[len(b.releases)]
-	}
-	gone := codeNotOurs
-	if b.goneCode != "" {
-		gone = b.goneCode
-	}
-	d := disconnect{id: OrderID(fmt.Sprintf("d%d", len(b.releases)+1)), at: time.Now(), numbers: rel.Numbers}
-	if kind == answered || kind == lostAfter {
-		for _, n := range rel.Numbers {
-			released, silent := b.silent[n]
-			switch {
-			case silent:
-				d.silent = true
-				if released {
-					delete(b.owners, n)
-				}
-			case b.keeps[n]:
-				d.failed = append(d.failed, FailedNumber{Number: n, Code: "5109"})
-			case b.owners[n] == "":
-				d.failed = append(d.failed, FailedNumber{Number: n, Code: gone})
-			default:
-				d.released = append(d.released, n)
-				delete(b.owners, n)
-			}
-		}
-	}
-	b.releases = append(b.releases, d)
-	var f PostFact
-	switch kind {
-	case answered:
-		f = PostFact{State: PostCreated, OrderID: d.id, Status: "RECEIVED"}
-	case lostAfter:
-		if b.rebought != nil {
-			b.rebought()
-		}
-		time.Sleep(time.Until(sendBy))
-		f = PostFact{State: PostUnknown, Detail: "no answer"}
-	case lostBefore:
-		f = PostFact{State: PostUnknown, Detail: "no answer"}
-	case refusedPost:
-		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: "5084", Description: "bad mode"}}, Detail: "400"}
-	case secondRejected:
-		f = PostFact{State: PostRefused, Errors: []VendorError{{Code: gone, Description: "not here"}}, Detail: "400"}
-	default:
-		f = PostFact{Detail: "dial: refused"}
-	}
-	if w.dies() {
-		panic(crashed{})
-	}
-	return f
-}
-
-// PollRelease reads a disconnect.
-func (b *bandwidth) PollRelease(_ context.Context, id OrderID) PollFact {
-	if b.w.dies() {
-		panic(crashed{})
-	}
-	for _, d := range b.releases {
-		if d.id != id {
-			continue
-		}
-		f := PollFact{Status: "COMPLETE", Completed: d.released, FailedNumbers: d.failed}
-		if time.Since(d.at) < b.runFor {
-			return PollFact{Status: "RECEIVED"}
-		}
-		switch {
-		case len(d.released) == 0 && !d.silent:
-			f.Status = "FAILED"
-		case len(d.failed) > 0, d.silent:
-			f.Status = "PARTIAL"
-		}
-		return f
-	}
-	return PollFact{Failed: true, Detail: "404"}
-}
-
-// disconnect is an order of the vendor's to give numbers back.
-type disconnect struct {
-	id                OrderID
-	at                time.Time
-	numbers, released []string
-	failed            []FailedNumber
-	silent            bool // it says nothing of some of them
 }
 
 // Close closes a backorder; of another order Bandwidth says 5060, which means that it waits no more.

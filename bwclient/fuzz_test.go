@@ -48,14 +48,25 @@ var (
 	numberShape = regexp.MustCompile(`^\+?\d{3,15}$`)
 )
 
-// FuzzCreateAnswer: whatever answers a POST, only a 201 with a usable id is a created order, and only the documented
-// refusals are surely none.
-func FuzzCreateAnswer(f *testing.F) {
-	seeds(f, `orders_post|gateway`, "<OrderResponse>", func(body string) {
-		for _, status := range []int{200, 201, 400, 404, 500} {
+// answerFuzz puts every answer to a POST that creates something: only one of the taken statuses with a usable id created
+// it, and only the documented refusals surely created nothing.
+type answerFuzz struct {
+	fits, holds string // see seeds
+	resource    string
+	statuses    []int // of the seeds
+	taken       []int
+	send        func(*testing.T, *bwclient.Client) (bwclient.Created, error)
+	// refusal are words of which a body that surely refuses holds one; refused, unless nil, looks at the error of a 400.
+	refusal []string
+	refused func(*testing.T, *bwclient.Error)
+}
+
+func (a answerFuzz) run(f *testing.F) {
+	seeds(f, a.fits, a.holds, func(body string) {
+		for _, status := range a.statuses {
 			f.Add(status, "", body)
 		}
-		f.Add(201, "https://dashboard.bandwidth.com/v1.0/accounts/1/orders/"+orderID, body)
+		f.Add(a.taken[0], "https://dashboard.bandwidth.com/v1.0/accounts/1/"+a.resource+"/"+orderID, body)
 	})
 	f.Fuzz(func(t *testing.T, status int, location, body string) {
 		if status < 100 || status > 999 {
@@ -65,9 +76,9 @@ func FuzzCreateAnswer(f *testing.F) {
 		if location != "" {
 			header.Set("Location", location)
 		}
-		created, err := stubbed(t, stub{status: status, header: header, body: body}).CreateOrder(t.Context(), order(), soon())
+		created, err := a.send(t, stubbed(t, stub{status: status, header: header, body: body}))
 		if err == nil {
-			if status != http.StatusCreated || !idShape.MatchString(string(created.OrderID)) || len(created.OrderID) > 64 || strings.Contains(string(created.OrderID), "/") {
+			if !slices.Contains(a.taken, status) || !idShape.MatchString(string(created.OrderID)) || len(created.OrderID) > 64 || strings.Contains(string(created.OrderID), "/") {
 				t.Fatalf("HTTP %d, %q, %q created %q", status, location, body, created.OrderID)
 			}
 			return
@@ -80,17 +91,44 @@ func FuzzCreateAnswer(f *testing.F) {
 			t.Fatalf("HTTP %d counts as not created: %v", status, err)
 		}
 		if e.Creation == bwclient.NotCreated && status == 400 {
-			if location != "" || !strings.Contains(strings.ToLower(body), "errorlist") {
+			if location != "" || !slices.ContainsFunc(a.refusal, func(word string) bool { return strings.Contains(strings.ToLower(body), word) }) {
 				t.Fatalf("a 400 with Location %q and %q counts as not created", location, body)
 			}
+			if a.refused != nil {
+				a.refused(t, e)
+			}
+		}
+		tellsNothing(t, err)
+	})
+}
+
+func FuzzCreateAnswer(f *testing.F) {
+	answerFuzz{
+		fits: `orders_post|gateway`, holds: "<OrderResponse>", resource: "orders", statuses: []int{200, 201, 400, 404, 500}, taken: []int{http.StatusCreated},
+		send: func(t *testing.T, c *bwclient.Client) (bwclient.Created, error) {
+			return c.CreateOrder(t.Context(), order(), soon())
+		},
+		refusal: []string{"errorlist"},
+		refused: func(t *testing.T, e *bwclient.Error) {
 			for _, d := range e.Details {
 				if slices.Contains([]string{"1000", "1010", "5003", "5014", "5015", "5086", ""}, d.Code) {
 					t.Fatalf("a 400 with code %q counts as not created", d.Code)
 				}
 			}
+		},
+	}.run(f)
+}
+
+// distinct fails where numbers are not telephone numbers, each once.
+func distinct(t *testing.T, numbers []string) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, n := range numbers {
+		if !numberShape.MatchString(n) || seen[n] {
+			t.Fatalf("numbers %q", numbers)
 		}
-		tellsNothing(t, err)
-	})
+		seen[n] = true
+	}
 }
 
 // tellsNothing fails when the error's text holds the password, or is long.
@@ -115,13 +153,7 @@ func FuzzOrder(f *testing.F) {
 		if got.OrderID != orderID {
 			t.Fatalf("it is about %q", got.OrderID)
 		}
-		seen := map[string]bool{}
-		for _, n := range got.Completed {
-			if !numberShape.MatchString(n) || seen[n] {
-				t.Fatalf("completed numbers %q", got.Completed)
-			}
-			seen[n] = true
-		}
+		distinct(t, got.Completed)
 		for _, d := range got.Failed {
 			if !numberShape.MatchString(d.Number) {
 				t.Fatalf("failed numbers %+v", got.Failed)

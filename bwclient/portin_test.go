@@ -402,42 +402,14 @@ func TestRecordedPortIns(t *testing.T) {
 	}
 }
 
-// FuzzPortInAnswer: whatever answers a POST, only a 201 with a usable id is a created port-in, and only the documented
-// refusals are surely none.
 func FuzzPortInAnswer(f *testing.F) {
-	seeds(f, `portins_post|gateway`, "<LnpOrderResponse>", func(body string) {
-		for _, status := range []int{200, 201, 400, 404, 409, 500} {
-			f.Add(status, "", body)
-		}
-		f.Add(201, "https://dashboard.bandwidth.com/v1.0/accounts/1/portins/"+orderID, body)
-	})
-	f.Fuzz(func(t *testing.T, status int, location, body string) {
-		if status < 100 || status > 999 {
-			return
-		}
-		header := http.Header{}
-		if location != "" {
-			header.Set("Location", location)
-		}
-		created, err := stubbed(t, stub{status: status, header: header, body: body}).CreatePortIn(t.Context(), portIn(), soon())
-		if err == nil {
-			if status != http.StatusCreated || !idShape.MatchString(string(created.OrderID)) || strings.Contains(string(created.OrderID), "/") {
-				t.Fatalf("HTTP %d, %q, %q created %q", status, location, body, created.OrderID)
-			}
-			return
-		}
-		var e *bwclient.Error
-		if !errors.As(err, &e) || e.Creation == bwclient.WasCreated || bwclient.NotSent(err) || created.OrderID != "" {
-			t.Fatalf("%+v, %v", created, err)
-		}
-		if e.Creation == bwclient.NotCreated && !slices.Contains([]int{400, 401, 402, 403, 404, 429}, status) {
-			t.Fatalf("HTTP %d counts as not created: %v", status, err)
-		}
-		if e.Creation == bwclient.NotCreated && status == 400 && (location != "" || !strings.Contains(strings.ToLower(body), "errors") && !strings.Contains(strings.ToLower(body), "status")) {
-			t.Fatalf("a 400 with Location %q and %q counts as not created", location, body)
-		}
-		tellsNothing(t, err)
-	})
+	answerFuzz{
+		fits: `portins_post|gateway`, holds: "<LnpOrderResponse>", resource: "portins", statuses: []int{200, 201, 400, 404, 409, 500}, taken: []int{http.StatusCreated},
+		send: func(t *testing.T, c *bwclient.Client) (bwclient.Created, error) {
+			return c.CreatePortIn(t.Context(), portIn(), soon())
+		},
+		refusal: []string{"errors", "status"},
+	}.run(f)
 }
 
 func FuzzPortIn(f *testing.F) {
@@ -451,13 +423,7 @@ func FuzzPortIn(f *testing.F) {
 			tellsNothing(t, err)
 			return
 		}
-		seen := map[string]bool{}
-		for _, n := range got.Numbers {
-			if !numberShape.MatchString(n) || seen[n] {
-				t.Fatalf("numbers %q", got.Numbers)
-			}
-			seen[n] = true
-		}
+		distinct(t, got.Numbers)
 		for _, d := range got.Failed {
 			if !numberShape.MatchString(d.Number) {
 				t.Fatalf("failed numbers %+v", got.Failed)
